@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Config } from "../platform/config/config.ts";
 import type { AppEnv } from "../platform/http/app-env.ts";
+import { fetchAsset } from "../platform/http/assets.ts";
 import { originOf } from "../platform/http/client.ts";
 import { AppError } from "../platform/http/errors.ts";
 import { EVERY_ROUTE } from "../platform/openapi/operation.ts";
@@ -33,7 +34,7 @@ const passkeyDomain = (origin: string, { passkeys }: Config) =>
 
 /** Serves the page at each of its addresses; the page itself finds the screen. */
 async function servePage(c: Context<AppEnv>): Promise<Response> {
-  const page = await fetchAsset(c, "index.html");
+  const page = await fetchAsset(c, "/console/index.html");
   const domain = passkeyDomain(originOf(c.req.url), c.get("deps").config);
   return new Response((await page.text()).replace("PASSKEY_DOMAIN", domain), {
     headers: {
@@ -78,7 +79,7 @@ export const getConsoleFile = visitorEndpoint(
   async (c) => {
     const name = c.req.param("file") ?? "";
     if (!FILE.test(name)) throw new AppError("not_found");
-    const asset = await fetchAsset(c, `files/${name}`);
+    const asset = await fetchAsset(c, `/console/files/${name}`);
     const headers = new Headers({ "Cache-Control": "public, max-age=31536000, immutable" });
     for (const kept of ["Content-Type", "ETag"]) {
       const value = asset.headers.get(kept);
@@ -87,11 +88,3 @@ export const getConsoleFile = visitorEndpoint(
     return new Response(asset.body, { headers });
   },
 );
-
-/** @throws AppError `not_found` if the file does not exist. */
-async function fetchAsset(c: Context<AppEnv>, path: string): Promise<Response> {
-  const asset = await c.env.ASSETS.fetch(new URL(`/console/${path}`, c.req.url));
-  if (asset.ok) return asset;
-  await asset.body?.cancel();
-  throw new AppError("not_found");
-}

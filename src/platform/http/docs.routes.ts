@@ -1,5 +1,6 @@
 import { buildDocument, type DescribedWebhook } from "../openapi/document.ts";
 import { EVERY_ROUTE, NOT_MODIFIED } from "../openapi/operation.ts";
+import { fetchAsset } from "./assets.ts";
 import { type CacheableDocument, cacheable, respondCacheable } from "./cacheable.ts";
 import { docsPage } from "./docs-page.ts";
 import { AppError } from "./errors.ts";
@@ -83,7 +84,7 @@ export const getDocs = publicRawEndpoint(
 /** Serves the script and the style sheet of the page. */
 export const getDocsFile = publicRawEndpoint({ method: "get", path: "/api/docs/{file}", home: "none" }, async (c) => {
   if (!SWAGGER_FILES.has(c.req.param("file") ?? "")) throw new AppError("not_found");
-  const asset = await c.env.ASSETS.fetch(new URL(c.req.path, c.req.url));
+  const asset = await fetchAsset(c, c.req.path);
   const response = new Response(asset.body, asset);
   response.headers.set("Cache-Control", "public, max-age=86400");
   return response;

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { AppEnv } from "./app-env.ts";
+import { fetchAsset } from "./assets.ts";
 import { AppError } from "./errors.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
 
@@ -20,7 +21,6 @@ export const getExampleFile = publicRawEndpoint({ method: "get", path: "/example
 });
 
 async function serve(c: Context<AppEnv>, file: string): Promise<Response> {
-  const asset = await c.env.ASSETS.fetch(new URL(`/example/${file}`, c.req.url));
-  if (!asset.ok) throw new AppError("not_found");
+  const asset = await fetchAsset(c, `/example/${file}`);
   return new Response(asset.body, asset);
 }

@@ -175,6 +175,16 @@ describe("ASVS 16.5.1: binding failures", () => {
     },
   );
 
+  test.each(["/api/docs/swagger-ui.css", "/example/main.js"])(
+    "a file that the build lacks (%s) is a 404 in the standard format, which nobody caches",
+    async (path) => {
+      const ASSETS = { fetch: async () => new Response("canary", { status: 404 }) } as unknown as Fetcher;
+      const answer = await call("GET", path, { env: { ASSETS } });
+      expectFailure(answer, 404, "not_found");
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+    },
+  );
+
   test("an R2 outage returns an error in the standard format", async () => {
     const answer = await call("GET", "/api/docs/swagger-ui.css", { env: broken("ASSETS") });
     expect([500, 503]).toContain(answer.status);
