@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { EVERY_ROUTE, envelopeOf } from "../openapi/operation.ts";
-import { publicRawEndpoint } from "./raw-endpoint.ts";
+import { publicRawEndpoint, successBody } from "./raw-endpoint.ts";
 
 const REDACTED = /auth|cookie|credential|token|secret|key|password|jwt|assertion|signature|session/i;
 
@@ -40,6 +40,6 @@ export const getDebugHeaders = publicRawEndpoint(
     );
     const scheme = url.protocol.slice(0, -1);
     const data = { headers, is_secure: scheme === "https", scheme, host: url.host };
-    return c.json({ success: true, message: "Request received.", data });
+    return c.json(successBody(c, { en: "Request received.", ne: "अनुरोध प्राप्त भयो।" }, data));
   },
 );

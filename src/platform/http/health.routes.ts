@@ -4,7 +4,7 @@ import { EVERY_ROUTE, envelopeOf } from "../openapi/operation.ts";
 import { pollUntil } from "../poll.ts";
 import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
-import { publicRawEndpoint } from "./raw-endpoint.ts";
+import { publicRawEndpoint, successBody } from "./raw-endpoint.ts";
 
 /** How long a result is reused, in milliseconds, so that a flood of health checks does not load the stores. */
 const CACHE_MS = 10_000;
@@ -70,6 +70,6 @@ export const getHealth = publicRawEndpoint(
     const data = await currentHealth(c.get("deps"), c.env.DB ?? c.env, versionId);
     const isUp = Object.values(data.bindings).every((each) => each === "up");
     if (!isUp) throw new AppError("service_unavailable", { data, retryAfterSeconds: 10, reason: "a binding is down" });
-    return c.json({ success: true, message: "All bindings respond.", data });
+    return c.json(successBody(c, { en: "All bindings respond.", ne: "सबै बाइन्डिङले जवाफ दिइरहेका छन्।" }, data));
   },
 );

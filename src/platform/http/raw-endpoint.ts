@@ -2,8 +2,10 @@ import type { Context, MiddlewareHandler } from "hono";
 import { atHome, type HomeKey } from "../data/homes.ts";
 import type { Operation } from "../openapi/operation.ts";
 import type { AppEnv } from "./app-env.ts";
+import { readLocale } from "./client.ts";
 import type { Guard } from "./endpoint.ts";
 import { type RateLimitGroup, rateLimitByNetwork } from "./first-limiter.ts";
+import type { Text } from "./locale.ts";
 
 /** What a raw route is: its address, its limit and its description. */
 export interface RawSpec<Caller> {
@@ -38,6 +40,13 @@ export function rawEndpointFor<Caller>() {
 
 /** Declares a raw endpoint that anyone may call. */
 export const publicRawEndpoint = rawEndpointFor<undefined>();
+
+/** The JSON envelope with a message in the language of the request; sets the header that names the language. */
+export function successBody<Data>(c: Context<AppEnv>, message: Text, data: Data) {
+  const locale = readLocale(c);
+  c.header("Content-Language", locale);
+  return { success: true as const, message: message[locale], data };
+}
 
 /** The handlers of a raw endpoint behind its guard. */
 export function guardRaw<Caller>(guard: Guard<Caller>, { spec, respond }: RawEndpoint<Caller>) {

@@ -68,6 +68,14 @@ describe("the language of a response", () => {
     expect(logout.body.data.message).toBe(logout.body.message);
     expect(logout.headers.get("content-language")).toBe("ne");
   });
+
+  test.each(["/api/health", "/api/auth/debug/headers"])("follows Accept-Language for %s", async (path) => {
+    for (const language of ["ne", "en"]) {
+      const { status, body, headers } = await call("GET", path, { headers: { "accept-language": language } });
+      expect([status, headers.get("content-language")]).toEqual([200, language]);
+      expect(DEVANAGARI.test(body.message)).toBe(language === "ne");
+    }
+  });
 });
 
 describe("field errors", () => {
