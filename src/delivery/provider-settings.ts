@@ -38,7 +38,7 @@ const endpoint = url(/^https?$/);
 export const webhookSecret = z
   .string()
   .regex(
-    /^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$/,
+    /^whsec_(?:(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==)?|(?:[A-Za-z0-9+/]{4}){8,20}[A-Za-z0-9+/]{3}=)$/,
     "must be whsec_ followed by 24 to 64 bytes in base64",
   );
 

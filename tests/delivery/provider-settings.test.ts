@@ -36,6 +36,7 @@ describe("An incomplete provider configuration disables all routes, and the log 
     ["SMS_FALLBACK_SECRET", { SMS_FALLBACK_SECRET: "canary" }],
     ["SMS_FALLBACK_SECRET", { SMS_FALLBACK_SECRET: `whsec_${btoa("canary-of-too-few-bytes")}` }],
     ["SMS_FALLBACK_SECRET", { SMS_FALLBACK_SECRET: `whsec_${btoa("canary".repeat(12))}` }],
+    ["SMS_FALLBACK_SECRET", { SMS_FALLBACK_SECRET: `whsec_${btoa("canary".padEnd(65, "."))}` }],
     ["SMS_FALLBACK_URL", { SMS_FALLBACK_URL: undefined }],
     ["SMS_FALLBACK_URL", { SMS_FALLBACK_URL: "http://sms.example.net" }],
     ["SMS_FALLBACK_URL", { SMS_FALLBACK_URL: "ftp://sms.example.net" }],
