@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type ErrorCode, errorCatalogue } from "../http/errors.ts";
 import { type FieldErrorCode, fieldErrorCatalogue } from "../http/field-errors.ts";
 import { headersOfFailure, refersToHeaders } from "./headers.ts";
+import { EVERY_BODY, EVERY_ROUTE } from "./operation.ts";
 import type { Json } from "./schemas.ts";
 
 const codes = Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]];
@@ -62,12 +63,8 @@ interface Kind {
 
 /** Failures that are the same for all operations of a kind. The response `default` describes them. */
 const shared: readonly { where: string; codes: readonly ErrorCode[]; applies(kind: Kind): boolean }[] = [
-  {
-    where: "everywhere",
-    codes: ["https_required", "method_not_allowed", "internal_error", "service_unavailable"],
-    applies: () => true,
-  },
-  { where: "with a body", codes: ["payload_too_large", "unsupported_media_type"], applies: ({ hasBody }) => hasBody },
+  { where: "everywhere", codes: EVERY_ROUTE, applies: () => true },
+  { where: "with a body", codes: EVERY_BODY, applies: ({ hasBody }) => hasBody },
   {
     where: "with a token",
     codes: ["authentication_required", "token_not_valid"],

@@ -47,9 +47,13 @@ interface Response {
 
 /** Error codes of every route. */
 export const EVERY_ROUTE: readonly ErrorCode[] = [
-  ...(["https_required", "method_not_allowed", "internal_error", "service_unavailable"] as const),
+  "https_required",
+  "method_not_allowed",
+  "internal_error",
+  "service_unavailable",
 ];
-const EVERY_BODY: readonly ErrorCode[] = ["validation_error", "payload_too_large", "unsupported_media_type"];
+/** Error codes of every route with a body, besides `validation_error`. */
+export const EVERY_BODY: readonly ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
 
 /** Response to `If-None-Match` with the current `ETag`. */
 export const NOT_MODIFIED = { 304: { description: "The caller's copy is current.", headers: ["ETag"] } } as const;
@@ -91,7 +95,7 @@ export function describeEndpoint({ spec, security, role, errors }: GuardedEndpoi
       ...errors,
       ...EVERY_ROUTE,
       ...(body ? EVERY_BODY : []),
-      ...(spec.params || spec.query || spec.idempotent ? (["validation_error"] as const) : []),
+      ...(body || spec.params || spec.query || spec.idempotent ? (["validation_error"] as const) : []),
       ...(spec.idempotent ? (["idempotency_key_reused"] as const) : []),
     ],
   };
