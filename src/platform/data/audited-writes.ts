@@ -3,6 +3,7 @@ import type { AppError } from "../http/errors.ts";
 import { beyondLimit } from "../http/rate-limit.ts";
 import { DAY_MS } from "../time.ts";
 import { firstIdAt } from "../uuid.ts";
+import { literal } from "./prepared.ts";
 
 /** Limit of a user's audited writes to their own data, in a sliding window. */
 export const auditedWritesPerDay = { count: 1_000, windowMs: DAY_MS } as const;
@@ -14,7 +15,6 @@ export const auditedWritesPerDay = { count: 1_000, windowMs: DAY_MS } as const;
 export const UNLIMITED_ENTITIES: readonly string[] = ["user", "session"];
 
 const { count, windowMs } = auditedWritesPerDay;
-const literal = (value: string | number) => sql.raw(String(value));
 const unlimited = literal(UNLIMITED_ENTITIES.map((each) => `'${each}'`).join(", "));
 
 /** Marker of the refusal in the database error, followed by the milliseconds to wait. */

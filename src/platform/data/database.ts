@@ -8,6 +8,8 @@ import { describeError } from "../log.ts";
 import { beyondAuditedWrites } from "./audited-writes.ts";
 import { type Batch, type BuilderDeps, compile, type Statement, type Statements, type Value } from "./prepared.ts";
 
+export { literal } from "./prepared.ts";
+
 /** Default time limit of a binding call, in milliseconds. */
 export const BINDING_DEADLINE_MS = 10_000;
 
@@ -97,9 +99,6 @@ export function mergeStatements<L extends readonly (Statements | undefined)[]>(
   }
   return merged as Merged<L>;
 }
-
-/** A constant inlined into the SQL text, because D1 binds at most 100 parameters per statement. */
-export const literal = (value: number): SQL => sql.raw(String(value));
 
 /** Binds a time as an integer. D1 binds every number as REAL, which stays REAL unless a column converts it. */
 export const instantOf = (milliseconds: Value<number>): SQL => sql`cast(${milliseconds} as integer)`;

@@ -55,6 +55,9 @@ export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S
   return new Batch(queries);
 }
 
+/** A constant inlined into the SQL text, because D1 binds at most 100 parameters per statement. */
+export const literal = (value: string | number): SQL => sql.raw(String(value));
+
 /**
  * A value of a statement, or SQL that stands for it: a placeholder if the statement is prepared. A function that takes
  * a `Value` can bind it and compute with it in SQL, but cannot inspect it.
