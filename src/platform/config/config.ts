@@ -55,7 +55,7 @@ const tokenSecrets = z
   .refine((secrets) => areDistinct(secrets, (entry) => entry.kid), "every kid must be unique");
 
 /** Schemes that cannot be an app shell's own. */
-const NO_APP_SCHEMES = ["http", "https", "ws", "wss", "ftp", "file", "blob", "data", "about", "javascript"];
+const NO_APP_SCHEMES = ["ws", "wss", "ftp", "file", "blob", "data", "about", "javascript"];
 
 /**
  * An origin as a browser writes it into `Origin`: for http and https as the URL standard serialises it; for an app
