@@ -31,7 +31,10 @@ export const users = sqliteTable(
     lastActivityAt: instant("last_activity_at"),
     /** Number of unread `notifications`, maintained by triggers so that listing them need not count. */
     unreadNotifications: integer("unread_notifications").notNull().default(0),
-    /** Id of the newest notification when the user last marked all as read; null if never. */
+    /**
+     * Id of the newest notification when the user last marked all as read; null if never. One with an older id whose
+     * batch commits only afterwards counts as read.
+     */
     notificationsReadThrough: text("notifications_read_through"),
     /** Until when a member of staff may add a passkey without using another one; null if never, or once used. */
     passkeyEnrolmentUntil: instant("passkey_enrolment_until"),
