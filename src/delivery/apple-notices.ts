@@ -4,8 +4,8 @@ import type { Locale } from "../platform/http/locale.ts";
 export const appleNotices = {
   APPLE_MAIL_STOPPED: {
     en: {
-      title: "Your e-mail does not arrive",
-      message: "Apple no longer forwards e-mail to you. Add another e-mail address or a phone number in the app.",
+      title: "Your email isn't reaching you",
+      message: "Apple no longer forwards email to you. Add another email address or a phone number in the app.",
     },
     ne: {
       title: "तपाईंको इमेल आउँदैन",
@@ -16,7 +16,7 @@ export const appleNotices = {
     en: {
       title: "Sign in with Apple was turned off",
       message:
-        "Your Apple account no longer signs in here, and devices that signed in with it were signed out. If this wasn't you, contact support.",
+        "You can no longer sign in here with your Apple account, and devices that signed in with it were signed out. If this wasn't you, contact support.",
     },
     ne: {
       title: "Apple बाट साइन इन बन्द भयो",

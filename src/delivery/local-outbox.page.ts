@@ -75,7 +75,7 @@ export function outboxPage(messages: readonly ShownMessage[], to: string, nonce:
   </head>
   <body>
     <h1>Outbox</h1>
-    <p>Nothing is sent in development. Every text message, e-mail and push notification appears here by itself.</p>
+    <p>No messages are sent in development. Every text message, email and push notification appears here by itself.</p>
     <form>
       <input name="to" value="${to}" placeholder="Part of a number or address" aria-label="Recipient" autocomplete="off">
       <button>Show</button>

@@ -50,7 +50,7 @@ export function otpEmail(
         }
       : {
           title: `Change the sign-in of a ${app.appName} account`,
-          text: `This code changes the sign-in of a ${app.appName} account: ${code}\n\nIt is valid for 5 minutes. Do not share it. If you did not request it, ignore this e-mail.`,
+          text: `This code changes the sign-in of a ${app.appName} account: ${code}\n\nIt is valid for 5 minutes. Do not share it. If you did not request it, ignore this email.`,
         };
   }
   return locale === "ne"
@@ -60,7 +60,7 @@ export function otpEmail(
       }
     : {
         title: `Your ${app.appName} sign-in code`,
-        text: `Your ${app.appName} code: ${code}\n\nIt is valid for 5 minutes. Do not share it. If you did not request it, ignore this e-mail.`,
+        text: `Your ${app.appName} code: ${code}\n\nIt is valid for 5 minutes. Do not share it. If you did not request it, ignore this email.`,
       };
 }
 

@@ -45,7 +45,7 @@ export const notices = {
     en: {
       title: "Sign-in details changed",
       message:
-        "The e-mail address or phone number of your account was changed. If this wasn't you, contact support right away.",
+        "The email address or phone number of your account was changed. If this wasn't you, contact support right away.",
     },
     ne: {
       title: "साइन इन विवरण परिवर्तन भयो",
@@ -68,7 +68,7 @@ export const notices = {
     en: {
       title: "Your account is locked",
       message:
-        "Somebody with your account's previous e-mail address or phone number disputed the change. Our support team will contact you.",
+        "Somebody with your account's previous email address or phone number disputed the change. Our support team will contact you.",
     },
     ne: {
       title: "तपाईंको खाता रोक्का छ",

@@ -17,7 +17,8 @@ export const passkeyNotices = {
   PASSKEY_REMOVED: {
     en: {
       title: "Passkey removed",
-      message: "A passkey of your account was removed and no longer signs in. If this wasn't you, contact support.",
+      message:
+        "A passkey was removed from your account and can no longer be used to sign in. If this wasn't you, contact support.",
     },
     ne: {
       title: "पासकी हटाइयो",
@@ -41,7 +42,7 @@ export const passkeyNotices = {
     en: {
       title: "Passkeys removed",
       message:
-        "Our team removed all passkeys of your account and signed out your devices. If you did not ask for this, contact support right away.",
+        "Our team removed all passkeys from your account and signed out your devices. If you did not ask for this, contact support right away.",
     },
     ne: {
       title: "पासकीहरू हटाइए",
@@ -53,7 +54,7 @@ export const passkeyNotices = {
     en: {
       title: "Passkeys of a colleague removed",
       message:
-        "The passkeys of a staff account were removed, and its owner may add a new one. If you know nothing of this, look at the audit log.",
+        "The passkeys of a staff account were removed, and its owner may add a new one. If you weren't expecting this, check the audit log.",
     },
     ne: {
       title: "सहकर्मीका पासकी हटाइए",

@@ -76,7 +76,8 @@ export const securityTexts = {
   PASSKEYS_RESET: {
     en: {
       title: "Passkeys removed",
-      text: (app) => `${app}: all passkeys of your account were removed. If you did not ask for this, contact support.`,
+      text: (app) =>
+        `${app}: all passkeys were removed from your account. If you did not ask for this, contact support.`,
     },
     ne: { title: "पासकीहरू हटाइए", text: (app) => `${app}: सबै पासकी हटाइए। भन्नुभएको होइन? खबर गर्नुहोस्।` },
   },

@@ -28,7 +28,7 @@ export async function callThroughGate(
   if (gate.open >= MAX_OPEN_CALLS) await new Promise<void>((resolve) => gate.waiting.push(resolve));
   else gate.open += 1;
   try {
-    if (gate.isSilent) return { state: "failed", reason: "not called: no answer just now" };
+    if (gate.isSilent) return { state: "failed", reason: "not called: the last call got no response" };
     const outcome = await call();
     if (outcome.state === "failed" && outcome.isSilent) gate.isSilent = true;
     return outcome;

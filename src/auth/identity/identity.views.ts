@@ -17,7 +17,7 @@ const providerView = z
   .object({
     provider: z.enum(["GOOGLE", "APPLE"]),
     email: z.string().nullable().meta({ description: "As the provider reports it." }),
-    is_relay: z.boolean().meta({ description: "Whether Apple forwards the address's e-mail." }),
+    is_relay: z.boolean().meta({ description: "Whether Apple forwards the address's email." }),
     is_revoked: z.boolean().meta({
       description: "Whether the person withdrew the consent at the provider; then it is no way to sign in.",
     }),
@@ -34,7 +34,7 @@ export const identityView = z
     locale: localeField.meta({ description: "The language of messages to the user." }),
     email: z.string().nullable(),
     email_verified: z.boolean(),
-    email_stopped: z.boolean().meta({ description: "Whether Apple forwards no e-mail to this address any more." }),
+    email_stopped: z.boolean().meta({ description: "Whether Apple forwards no email to this address any more." }),
     phone_number: z.string().nullable(),
     phone_verified: z.boolean(),
     providers: z.array(providerView),

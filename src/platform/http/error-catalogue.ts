@@ -116,7 +116,7 @@ export const errorCatalogue = {
   identifier_replaced: {
     status: 409,
     message: {
-      en: "This email or phone number left an account less than 7 days ago. Wait, or undo that change if it was yours.",
+      en: "This email or phone number was removed from an account less than 7 days ago. Wait, or undo that change if it was yours.",
       ne: "यो इमेल वा फोन नम्बर ७ दिनभित्र एउटा खाताबाट हटेको हो। पर्खनुहोस्, वा तपाईंकै हो भने फिर्ता गर्नुहोस्।",
     },
   },
