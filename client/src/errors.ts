@@ -9,7 +9,7 @@ export class UsersApiError extends Error {
   readonly code: ErrorCode | ClientCode;
   /** HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** What is wrong with each field, as codes; only with `validation_error`. */
+  /** What is wrong with each field, as codes; only with `validation_error`, and `payload_too_large` of a file. */
   readonly fields: Record<string, FieldError[]> | undefined;
   /** The same as sentences. */
   readonly details: Record<string, string[]> | undefined;

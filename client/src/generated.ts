@@ -137,6 +137,9 @@ export type Dispute = {
   message: string;
 };
 
+/** Valid for five minutes and only while this session is live. Opens without a token. */
+export type DocumentLink = string;
+
 export type EndedSessions = {
   message: string;
   ended: number;
@@ -146,7 +149,7 @@ export type EndedSessionsResponse = Success & {
   data: EndedSessions;
 };
 
-/** Branch on this. docs/errors.md says when each code occurs and what an app does then. */
+/** Branch on this; docs/errors.md explains each. */
 export type ErrorCode =
   | "validation_error"
   | "invalid_otp"
@@ -293,9 +296,9 @@ export type Failure = {
     code: ErrorCode;
     /** For people, in the language of the request. */
     message: string;
-    /** Messages for people, by field; only with `validation_error`. */
+    /** Messages for people, by field; of `validation_error`, and of `payload_too_large` for a file. */
     details?: Record<string, Array<string>> | undefined;
-    /** The same errors as codes; only with `validation_error`. */
+    /** The same errors as codes. */
     fields?: Record<string, Array<FieldError>> | undefined;
   };
   request_id: string;
@@ -417,7 +420,7 @@ export type Identity = {
   locale: Locale;
   email: string | null;
   email_verified: boolean;
-  /** Whether Apple forwards no e-mail to this address any more. */
+  /** Whether Apple forwards no email to this address any more. */
   email_stopped: boolean;
   phone_number: string | null;
   phone_verified: boolean;
@@ -452,10 +455,8 @@ export type Kyc = {
   document_type: string;
   /** Null only if it cannot be decrypted any more. */
   document_number: string | null;
-  /** Valid for five minutes, in this session only. */
-  document_front_url: string;
-  /** Valid for five minutes, in this session only. */
-  document_back_url: string | null;
+  document_front_url: DocumentLink;
+  document_back_url: DocumentLink | null;
   status: KycSubmissionStatus;
   verified_at: string | null;
   rejection_reason: string | null;
@@ -513,6 +514,7 @@ export type KycState = "NOT_SUBMITTED" | "PENDING" | "APPROVED" | "REJECTED";
 
 export type KycStatus = {
   status: KycState;
+  /** When it last entered the review, also if staff reopened it. */
   submitted_at: string | null;
   verified_at: string | null;
   rejection_reason: string | null;
@@ -523,10 +525,8 @@ export type KycSubmission = {
   document_type: string;
   /** Null only if it cannot be decrypted any more. */
   document_number: string | null;
-  /** Valid for five minutes, in this session only. */
-  document_front_url: string | null;
-  /** Valid for five minutes, in this session only. */
-  document_back_url: string | null;
+  document_front_url: DocumentLink | null;
+  document_back_url: DocumentLink | null;
   status: KycSubmissionStatus;
   verified_at: string | null;
   rejection_reason: string | null;
@@ -563,7 +563,7 @@ export type LinkedProvider = {
   provider: "GOOGLE" | "APPLE";
   /** As the provider reports it. */
   email: string | null;
-  /** Whether Apple forwards the address's e-mail. */
+  /** Whether Apple forwards the address's email. */
   is_relay: boolean;
   /** Whether the person withdrew the consent at the provider; then it is no way to sign in. */
   is_revoked: boolean;
@@ -627,7 +627,7 @@ export type NotificationResponse = Success & {
   data: Notification;
 };
 
-/** - NEW_DEVICE: a sign-in from a new network; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account; DATA_EXPORTED; PASSKEY_ADDED, PASSKEY_REMOVED; PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: those of a member of staff, for admins; APPLE_MAIL_STOPPED: Apple forwards no e-mail any more; APPLE_REVOKED: sign-in with Apple was withdrawn. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
+/** - NEW_DEVICE: a sign-in from a new network; LOCKOUT: too many wrong codes; SESSION_ENDED: a refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account; DATA_EXPORTED; PASSKEY_ADDED, PASSKEY_REMOVED; PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET, to admins: the passkeys of a member of staff were removed; APPLE_MAIL_STOPPED: Apple forwards no email any more; APPLE_REVOKED: sign-in with Apple was withdrawn. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
 export type NotificationType =
   | "NEW_DEVICE"
   | "LOCKOUT"
@@ -1502,7 +1502,7 @@ export interface Operations {
     body: {
       /** CITIZENSHIP if absent. */
       document_type?: PlainText | undefined;
-      /** As on the document; it has letters or digits. */
+      /** As on the document, with at least one letter or digit. */
       document_number: PlainText;
       /** The front of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
       document_front: Upload;
@@ -1515,9 +1515,8 @@ export interface Operations {
   "PATCH /users/kyc": {
     body?:
       | {
-          /** CITIZENSHIP if absent. */
           document_type?: PlainText | undefined;
-          /** As on the document; it has letters or digits. */
+          /** As on the document, with at least one letter or digit. */
           document_number?: PlainText | undefined;
           /** Replaces the front. */
           document_front?: Upload | undefined;

@@ -115,7 +115,7 @@ export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: stri
   },
   unsupported_media_type: { when: "The body has another format.", action: "Send JSON, or multipart with files." },
   rate_limit_exceeded: {
-    when: "Too many calls were made.",
+    when: "There were too many requests.",
     action: "Wait `Retry-After` seconds; show the user how long.",
   },
   internal_error: {

@@ -19,13 +19,13 @@ export const userRole = z.enum(["user", "staff", "admin"]).meta({ id: "UserRole"
 export const notificationType = z.enum(NOTIFICATION_TYPES).meta({
   id: "NotificationType",
   description:
-    "- NEW_DEVICE: a sign-in from a new network; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its " +
-    "refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: " +
+    "- NEW_DEVICE: a sign-in from a new network; LOCKOUT: too many wrong codes; SESSION_ENDED: a refresh token was used " +
+    "twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: " +
     "a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number " +
     "was disputed; NUMBER_RELEASED: the phone number went to another account; DATA_EXPORTED; PASSKEY_ADDED, PASSKEY_REMOVED; " +
-    "PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: " +
-    "those of a member of staff, for admins; APPLE_MAIL_STOPPED: Apple forwards no e-mail any more; APPLE_REVOKED: sign-in " +
-    "with Apple was withdrawn.\n" +
+    "PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET, " +
+    "to admins: the passkeys of a member of staff were removed; APPLE_MAIL_STOPPED: Apple forwards no email any more; " +
+    "APPLE_REVOKED: sign-in with Apple was withdrawn.\n" +
     "- WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing.\n" +
     "- KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`.\n" +
     "- DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff.\n\n" +

@@ -78,13 +78,13 @@ export const userWebhooks: Readonly<Record<string, DescribedWebhook>> = {
   "user.updated": {
     operationId: "onUserUpdated",
     summary: "A user has changed",
-    description: "Sent as `user.created` is. `data` is the user as it is when the message is sent.",
+    description: "Sent like `user.created`. `data` is the user as it is when the message is sent.",
     body: message("user.updated", webhookUser),
   },
   "user.deleted": {
     operationId: "onUserDeleted",
     summary: "A user was deleted",
-    description: "Sent as `user.created` is. Keep the user deleted, whatever arrives later.",
+    description: "Sent like `user.created`. Keep the user deleted, whatever arrives later.",
     body: message("user.deleted", z.object({ id: z.string() })),
   },
   push: {

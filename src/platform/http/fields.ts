@@ -121,7 +121,7 @@ const MAX_PAGE_SIZE = 100;
 
 /** Page size, 1 to 100; 20 if absent. */
 export const pageSizeField = wholeNumber(z.number().int().min(1).max(MAX_PAGE_SIZE).default(20)).meta({
-  description: "Results of a page.",
+  description: "Number of results per page.",
 });
 
 /** `next_cursor` of the previous page; `readCursor` decodes it. */

@@ -11,14 +11,14 @@ export const conventionsWith = (smsCountries: readonly string[]) => `
 ## Requests and responses
 
 Bodies are JSON; the KYC uploads are multipart. Urlencoded and multipart forms with the same field names are accepted
-everywhere, too. JSON and forms may have 64 KB, each file 8 MB. Unknown fields are ignored, and an empty text counts as
+everywhere, too. JSON and forms may be up to 64 KB, each file 8 MB. Unknown fields are ignored, and an empty text counts as
 absent. Text has a visible character and no control characters. Mobile numbers of these countries are accepted:
 ${smsCountries.join(", ")}.
 
 Success is \`{success: true, message, data}\`, failure is \`{success: false, error: {code, message}, request_id}\`. Branch
-on \`error.code\` and show \`error.message\`. Only \`validation_error\` has \`details\` and \`fields\`, by the name of the field.
-\`Accept-Language\` chooses English or Nepali (\`ne\`). Every response has an \`X-Request-Id\`. Of a list with a
-\`next_cursor\`, call for the next page with it as \`cursor\` until it is null.
+on \`error.code\` and show \`error.message\`. \`validation_error\`, and \`payload_too_large\` of a file, have \`details\` and
+\`fields\`, by the name of the field. \`Accept-Language\` chooses English or Nepali (\`ne\`). Every response has an
+\`X-Request-Id\`. If a list has a \`next_cursor\`, pass it as \`cursor\` to get the next page, until it is null.
 
 \`x-error-codes\` of an operation lists its own error codes; docs/errors.md says when each occurs.
 Changes that need a recent proof need a sign-in (not a refresh) or a \`POST /api/auth/proof\` within 10 minutes.
@@ -30,7 +30,7 @@ An access token lives 15 minutes, so a 401 is usual and does not mean that the u
 - **401 on any route but refresh**: call \`POST /api/auth/refresh\` once, then repeat the call once. An expired token is
   marked by \`WWW-Authenticate: Bearer error="invalid_token", error_description="expired"\`.
 - **401 of refresh**: the user is signed out. Delete both tokens.
-- **5xx or no response, of refresh too**: keep both tokens and repeat later, after \`Retry-After\` seconds if it is there.
+- **5xx or no response, including from refresh**: keep both tokens and repeat later, after \`Retry-After\` seconds if it is there.
 
 ## Repeating calls
 

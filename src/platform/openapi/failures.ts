@@ -26,17 +26,16 @@ export const failureSchema = z
     error: z.object({
       code: z.enum(codes).meta({
         id: "ErrorCode",
-        description: "Branch on this. docs/errors.md says when each code occurs and what an app does then.",
+        description: "Branch on this; docs/errors.md explains each.",
       }),
       message: z.string().meta({ description: "For people, in the language of the request." }),
-      details: z
-        .record(z.string(), z.array(z.string()))
-        .optional()
-        .meta({ description: "Messages for people, by field; only with `validation_error`." }),
+      details: z.record(z.string(), z.array(z.string())).optional().meta({
+        description: "Messages for people, by field; of `validation_error`, and of `payload_too_large` for a file.",
+      }),
       fields: z
         .record(z.string(), z.array(fieldErrorSchema))
         .optional()
-        .meta({ description: "The same errors as codes; only with `validation_error`." }),
+        .meta({ description: "The same errors as codes." }),
     }),
     request_id: z.string(),
   })
@@ -90,9 +89,9 @@ const components: Readonly<Record<number, { name: string; means: string; usual: 
   400: { name: "BadRequest", means: "The request is not valid.", usual: ["validation_error"] },
   401: { name: "Unauthorized", means: "The user is signed out.", usual: ["token_not_valid"] },
   403: { name: "Forbidden", means: "The caller may not do this.", usual: ["account_inactive"] },
-  404: { name: "NotFound", means: "There is nothing to find.", usual: ["not_found"] },
+  404: { name: "NotFound", means: "The resource does not exist.", usual: ["not_found"] },
   409: { name: "Conflict", means: "The state of the data does not allow it.", usual: ["conflict"] },
-  429: { name: "TooManyRequests", means: "Too many calls were made.", usual: ["rate_limit_exceeded"] },
+  429: { name: "TooManyRequests", means: "Too many requests.", usual: ["rate_limit_exceeded"] },
 };
 
 /** What an operation says of its failures. */
@@ -159,7 +158,7 @@ function describeFailures(group: readonly ErrorCode[], description: string): Jso
   };
 }
 
-/** Example of a `validation_error`, the only error with `details` and `fields`. */
+/** Example of a `validation_error`, which has `details` and `fields`. */
 function exampleOf(code: ErrorCode): Json {
   return {
     success: false,

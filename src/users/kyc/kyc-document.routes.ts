@@ -18,8 +18,7 @@ export const getKycDocument = linkEndpoint(
       tag: "KYC",
       summary: "Download a KYC document",
       description:
-        "Use the links from a KYC response. A link is valid for five minutes and only while the session that requested " +
-        "it is active. Each GET is recorded as a view; HEAD returns only the headers and is not.",
+        "Use the links from a KYC response. Each GET is recorded as a view; HEAD returns only the headers and is not.",
       params: z.object({ id: z.string().meta({ description: "Id of the file." }) }),
       query: z.object({
         exp: z.string().meta({ description: "When the link expires, in seconds since the epoch; part of the link." }),

@@ -13,14 +13,11 @@ import { admitUpload, type KycUpload, uploadHeaders } from "./kyc-upload.service
 const tag = "KYC";
 
 const plain = (max: number) => withoutControls(z.string().max(max));
-const documentType = optionalText(plain(50), tidy).meta({
-  description: "CITIZENSHIP if absent.",
-  example: "CITIZENSHIP",
-});
+const documentType = optionalText(plain(50), tidy).meta({ example: "CITIZENSHIP" });
 const documentNumber = plain(100)
   .min(5)
   .refine((number) => canonicalNumber(number).length > 0, as("no_letters_or_digits"))
-  .meta({ example: "12-34-56-78901", description: "As on the document; it has letters or digits." });
+  .meta({ example: "12-34-56-78901", description: "As on the document, with at least one letter or digit." });
 
 const FORMATS = "JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels";
 const findProblem = findDocumentProblem;
@@ -42,7 +39,10 @@ export const postMyKyc = userEndpoint(
     description:
       "Replaces an earlier submission unless it is approved. Camera metadata (place, time, owner) is removed from " +
       "images, and file names are ignored.",
-    body: z.object({ document_type: documentType, document_number: text(documentNumber) }),
+    body: z.object({
+      document_type: documentType.meta({ description: "CITIZENSHIP if absent.", example: "CITIZENSHIP" }),
+      document_number: text(documentNumber),
+    }),
     files: { document_front: { ...front, required: true }, document_back: { ...back, required: false } },
     admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "submit"),
     data: kycView,
@@ -68,7 +68,7 @@ export const patchMyKyc = userEndpoint(
     summary: "Change my submission",
     description:
       "Replaces the fields and files that are sent, at least one of them, and submits the KYC for review again. Without " +
-      "files the body may be JSON, too; it is no upload, and the response has no `RateLimit`.",
+      "files the body may be JSON; it is no upload, and the response has no `RateLimit`.",
     body: z
       .object({ document_type: documentType, document_number: optionalText(documentNumber) })
       .meta({ minProperties: 1 }),

@@ -12,7 +12,10 @@ export interface OpenKyc {
   backUrl: string | null;
 }
 
-const link = z.string().meta({ description: "Valid for five minutes, in this session only." });
+const link = z.string().meta({
+  id: "DocumentLink",
+  description: "Valid for five minutes and only while this session is live. Opens without a token.",
+});
 
 /** A KYC as its owner and its reviewers see it. */
 export const kycView = z
@@ -49,7 +52,10 @@ export function viewKyc({ row, documentNumber, frontUrl, backUrl }: OpenKyc): z.
 export const kycStatusView = z
   .object({
     status: kycState,
-    submitted_at: z.iso.datetime().nullable(),
+    submitted_at: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: "When it last entered the review, also if staff reopened it." }),
     verified_at: z.iso.datetime().nullable(),
     rejection_reason: z.string().nullable(),
   })

@@ -160,7 +160,7 @@ test("a 401 never stands for signed out, except that of refresh", () => {
   const { description } = written.info;
   expect(description).toMatch(/401 on any route but refresh\*\*: call `POST \/api\/auth\/refresh` once, then repeat/);
   expect(description).toMatch(/401 of refresh\*\*: the user is signed out/);
-  expect(description).toMatch(/5xx or no response, of refresh too\*\*: keep both tokens/);
+  expect(description).toMatch(/5xx or no response, including from refresh\*\*: keep both tokens/);
   expect(JSON.stringify(written)).not.toMatch(/401[^.]{0,20} means that the user is signed out/);
   const saysSignedOut = operations(written).filter(([, { responses }]) =>
     JSON.stringify(responses).includes("#/components/responses/Unauthorized"),
@@ -201,6 +201,9 @@ test("the rules of the server stand in the document", () => {
   expect(text("/api/users/profile", "patch")).toMatch(/1900-01-01 to yesterday/);
   expect(text("/api/users/profile", "put")).toMatch(/An https URL of a public host/);
   expect(text("/api/users/kyc", "patch")).toMatch(/at least one of them/);
+  expect(text("/api/users/kyc", "post")).toMatch(/CITIZENSHIP if absent/);
+  expect(text("/api/users/kyc", "patch")).not.toMatch(/CITIZENSHIP if absent/);
+  expect(text("/api/users/kyc", "post")).toMatch(/`payload_too_large` for a file/);
   expect(text("/api/users/kyc", "post")).toMatch(/JPEG, PNG, WebP or PDF, at most 8 MB/);
   expect(text("/api/users", "get")).toMatch(/either `page` or `cursor`/);
   expect(text("/api/auth/refresh", "post")).toMatch(/"minProperties":1/);
