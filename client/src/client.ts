@@ -51,7 +51,7 @@ export function createUsersClient(options: Options) {
   let verified: ({ of: string } & Data<"POST /auth/otp/verify">) | undefined;
 
   const auth = {
-    /** Sends a one-time code by SMS or e-mail. `resend_in` says when another one may be requested. */
+    /** Sends a one-time code by SMS or email. `resend_in` says when another one may be requested. */
     requestCode: (identifier: string, input?: CallOptions) =>
       call("POST /auth/otp/request", { ...input, body: { identifier } }),
     /** Verifies a code. `purpose` says which of `login` and `register` comes next. */
