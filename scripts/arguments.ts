@@ -7,14 +7,14 @@ export interface Option<T> {
   /** Placeholder of its value in the usage, such as COUNT; a flag has none. */
   value?: string;
   short?: string;
-  /** Its value from what was given: nothing, one text, or several. @throws Malformed if that is no value of it. */
+  /** Converts the texts that were given, none or several, to its value. @throws Malformed if they are invalid. */
   read(given: readonly string[]): T;
 }
 
-/** Arguments that a command does not take; the message says which. */
+/** Invalid arguments of a command; the message says what is wrong with them. */
 export class UsageError extends Error {}
 
-/** A value that an option does not take; the message completes "--name …". */
+/** An invalid value of an option; the message continues "--name …". */
 class Malformed extends Error {}
 
 type Options = Readonly<Record<string, Option<unknown>>>;
@@ -26,9 +26,9 @@ export interface Command<O extends Options> {
   name: string;
   /** What it does, in a sentence. */
   about: string;
-  /** Usage of the arguments that are no options, such as `DIR`; without it there are none. */
+  /** Usage of the positional arguments, such as `DIR`; absent if the command takes none. */
   operands?: string;
-  /** Most operands; any number if absent. */
+  /** Maximum number of operands; unlimited if absent. */
   most?: number;
   options?: O;
   /** Further lines of the usage. */
@@ -200,7 +200,7 @@ export function readArguments<const O extends Options = Record<never, never>>(
   }
 }
 
-/** Whether `--help` or `-h` stands before a `--` alone, after which everything belongs to another program. */
+/** Whether `--help` or `-h` precedes a lone `--`, after which all arguments are for another program. */
 function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end < 0 ? undefined : end).some((each) => each === "--help" || each === "-h");

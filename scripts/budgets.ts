@@ -13,7 +13,7 @@ interface Report {
 }
 
 const MARK = '{"event":"budgets"';
-/** Line of the test that says how far it is. */
+/** Matches the progress lines of the test. */
 const PROGRESS = /\{"event":"progress".*\}/;
 const root = join(import.meta.dirname, "..");
 const { options } = readArguments({

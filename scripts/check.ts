@@ -29,7 +29,7 @@ for (const row of rows) {
   }
 }
 
-/** Runs a script of package.json and returns its exit code; `isHeld` shows what it found at its end, in one piece. */
+/** Runs a script of package.json and returns its exit code; with `isHeld`, prints its output only when it ends. */
 function run(script: string, args: string[], isHeld: boolean): Promise<number> {
   return new Promise((resolve) => {
     const stdio = ["inherit", isHeld ? "pipe" : "inherit", "inherit"] as const;

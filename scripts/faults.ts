@@ -5,7 +5,7 @@ import { showProgress } from "./progress/progress.ts";
 
 const { options } = readArguments({
   name: "faults",
-  about: "Injects every fault at every binding call of every flow, and runs the other tests of crashes whole.",
+  about: "Injects every fault at every binding call of every flow, and runs the other crash tests in full.",
   options: { only: text("NAME", "only flows whose name contains this", { default: "" }) },
 });
 const root = join(import.meta.dirname, "..");

@@ -3,7 +3,7 @@ import { count, readArguments } from "./arguments.ts";
 import { showProgress } from "./progress/progress.ts";
 import { folderInMemory } from "./vitest-shards.ts";
 
-/** Lines of the test that say how far it is. */
+/** Matches the progress lines of the test. */
 const PROGRESS = /\{"event":"progress".*\}/g;
 
 const { options } = readArguments({

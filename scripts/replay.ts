@@ -31,7 +31,7 @@ export function conditionOf({ types, since, until, userId }: DeadLetterFilter): 
   return and(sql`1`, ...conditions) ?? sql`1`;
 }
 
-/** The text of a query of dead letters. @param page what follows their WHERE. */
+/** SQL that lists dead letters. @param page what follows WHERE: condition, order and limit. */
 export function listStatement(page: SQL): string {
   const columns = {
     ...(({ id, queue, type, userId, reason, trace, attempts, payload }) => ({

@@ -27,7 +27,7 @@ interface Manifest {
   tables: Digests;
 }
 
-/** Reads what the backup says of itself; a folder that is no backup ends the program with a message. */
+/** Reads the manifest of the backup; ends the process with 1, after a message, if the folder is not a backup. */
 function readManifest(file: string): Manifest {
   try {
     const { sha256, tables } = JSON.parse(readFileSync(file, "utf8")) as Partial<Manifest>;
@@ -35,7 +35,7 @@ function readManifest(file: string): Manifest {
   } catch {
     // The message below says what is missing.
   }
-  return fail(`${file} is missing or is no manifest of a backup. Give the folder that npm run backup named.
+  return fail(`${file} is missing or is not the manifest of a backup. Give the folder that npm run backup named.
 Nothing was loaded.`);
 }
 

@@ -56,7 +56,7 @@ try {
       env: { ...process.env, PWD: folder, VITEST_CACHE: join(folder, ".vitest") },
       stdio: "inherit",
     });
-  // The tests serve what it builds.
+  // The tests serve the built assets.
   node(join("scripts", "build-assets.ts"));
   const files = given.filters.length > 0 ? given.filters : behaviourOf(folder);
   ({ status } = node(join("node_modules", "vitest", "vitest.mjs"), "run", ...given.options, ...files));

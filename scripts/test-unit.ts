@@ -16,7 +16,7 @@ const { options, operands } = readArguments({
 const { operations: withOperations, ...own } = options;
 const given = vitestArguments(own, operands);
 
-// The tests serve what it builds.
+// The tests serve the built assets.
 await import("./build-assets.ts");
 
 const root = join(import.meta.dirname, "..");

@@ -24,7 +24,7 @@ const tests = (pattern: string) => ({
 interface Tool extends Omit<Command<Record<string, Option<string | undefined>>>, "name"> {
   /** Arguments of Node. */
   run(operands: string[], only?: string): string[];
-  /** Arguments of Node for what follows, if that succeeds. */
+  /** Arguments of a second run of Node, if the first one succeeds. */
   next?: string[];
 }
 
@@ -44,7 +44,7 @@ const tools: Readonly<Record<string, Tool>> = {
     run: (paths) => biome("check", "--error-on-warnings", ...(paths.length > 0 ? paths : ["."])),
   },
   format: {
-    about: "Formats, and mends what the linter can mend.",
+    about: "Formats, and fixes what the linter can fix.",
     operands: "[PATH…]",
     run: (paths) => biome("check", "--write", ...(paths.length > 0 ? paths : ["."])),
   },

@@ -1,9 +1,9 @@
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
-/** Least time between two lines. */
+/** Minimum time between two lines. */
 const QUIET_MS = 10_000;
 
-/** A vitest reporter that prints how much has ended; for runs whose results are reported at the end. */
+/** A vitest reporter that prints how many files and tests have ended; for runs that report their results at the end. */
 export default class ProgressReporter implements Reporter {
   private files = 0;
   private tests = 0;

@@ -15,7 +15,7 @@ const EXPECTED_LINE = /^A header value for "[\w-]+" contains non-ASCII character
 /** Free space that the databases of both processes may need, in bytes. */
 const STORAGE_BYTES = 2_000_000_000;
 
-/** A folder in memory for the databases of the tests, which write to disk hundreds of times a second; if there is one. */
+/** Variables that put the databases of the tests, written hundreds of times a second, into memory if it has room. */
 export function folderInMemory(): NodeJS.ProcessEnv {
   try {
     const { bavail, bsize } = statfsSync("/dev/shm");
@@ -56,7 +56,7 @@ function showUnexpected(from: Readable | null, to: NodeJS.WriteStream): void {
 interface ShardOptions {
   /** Arguments that choose the tests and how they run. */
   choosing: readonly string[];
-  /** Reporters of the common report at the end. */
+  /** Arguments that choose the reporters of the merged report. */
   reporting?: readonly string[];
   env?: NodeJS.ProcessEnv;
 }

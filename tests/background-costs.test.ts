@@ -8,8 +8,8 @@ import { Simulation } from "./support/simulator/simulation.ts";
 useClock();
 
 /**
- * Runs one call and all that it causes. The cost returned has the rows of the consumers alone, but the KV operations of
- * the call too.
+ * Runs one call and the work that it causes. The returned cost has the rows of the background work alone, but the KV
+ * operations of the call too.
  */
 async function measure(method: string, path: string, options: CallOptions) {
   const simulation = new Simulation(1);

@@ -117,7 +117,7 @@ async function walkSocialRoutes(): Promise<Record<string, Cost>> {
   return costs;
 }
 
-/** Maximum round trips of each: a callback consumes its state before it exchanges the code. */
+/** D1 round trips of each route before its response. A callback consumes its state before it exchanges the code. */
 const socialBudgets: Record<string, number> = {
   "google/token, new": 1,
   "google/token": 1,
@@ -141,12 +141,12 @@ function insertNotification(userId: string) {
     .run();
 }
 
-/** Maximum round trips of each route before its response. */
+/** Round trips of each route before its response. */
 const budgets: Record<string, { d1: number; kv: number }> = {
   request: { d1: 1, kv: 0 },
   guess: { d1: 1, kv: 1 },
   verify: { d1: 1, kv: 1 },
-  // As `replay`.
+  // A first batch only signs in, so every other outcome takes a second.
   unknown: { d1: 2, kv: 0 },
   register: { d1: 1, kv: 0 },
   login: { d1: 1, kv: 0 },

@@ -17,7 +17,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A production whose providers accept every message, and the newest code that they received. */
+/** Settings of a production whose providers accept every message, and a function for the newest code they received. */
 function production() {
   const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
   const mails: string[] = [];

@@ -11,7 +11,7 @@ type Format = "image/jpeg" | "image/png" | "image/webp";
 
 const text = (bytes: Buffer, from: number, to: number) => bytes.toString("latin1", from, to);
 
-/** The metadata of a complete image, without what decides how the pixels look and without a lone orientation. */
+/** The metadata of a complete image, except what affects how it looks and an Exif block with only an orientation. */
 export function findMetadata(bytes: Buffer, format: Format): Findings {
   const found: Findings = { metadata: new Map(), orientation: 1 };
   const count = (name: string) => found.metadata.set(name, (found.metadata.get(name) ?? 0) + 1);

@@ -6,7 +6,7 @@ export function announce({ base, port, host }: { base: string; port: number; hos
 Users API is running.
 
   Documentation   ${base}/docs
-  Example app     ${base}/example/   (the client package in 35 lines)
+  Example app     ${base}/example/   (a small app that uses the client package)
   Outbox          ${base}/dev/outbox   (shows codes and messages; nothing is sent)
   Health          ${base}/api/health
   Staff console   ${base}/console   (sign up in the example app, then: npm run staff -- grant YOUR-NUMBER)

@@ -72,7 +72,7 @@ const NOISE = [
   /^\s*curl "http:\/\/[^"]*\/cdn-cgi\/(local|handler)\/scheduled/,
   /^\s*For more details, see .*test-cron-triggers-locally/,
   /Logs were written to /,
-  // Around the error of a Worker that throws as it starts, which is shown before.
+  // Lines around the error of a Worker that throws at startup; the error itself is printed before them.
   /^✘ \[ERROR\] The Workers runtime failed to start\./,
   /^\s*Runtime stderr:/,
   /^\s*\{"timestamp":/,
@@ -100,7 +100,7 @@ export function createRelay(
   let tables = 0;
   let isInTable = false;
   let isInBuildError = false;
-  /** Whether esbuild, which has lost wrangler, prints the state of its threads. */
+  /** Whether esbuild prints the state of its threads, as it does when wrangler is gone. */
   let isCrash = false;
 
   function pass(text: string): void {

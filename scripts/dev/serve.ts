@@ -80,7 +80,7 @@ export async function serve(port: number, host: string): Promise<void> {
       },
       giveUp,
     }),
-    // The other services stay on loopback: whoever reaches them may report anything.
+    // The stand-in listens on loopback only: anyone who reaches it can report anything.
     superviseWrangler(
       "The stand-in for the other services",
       [

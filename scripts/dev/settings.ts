@@ -11,7 +11,7 @@ const DEV_VARS = join(root, ".dev.vars");
 /** Files from which the configuration of a local server is made. */
 export const configurationFiles = [CONFIG, DEV_VARS];
 
-/** The settings of a local server, and where those come from that are not in wrangler.toml. */
+/** The settings of a local server, and which of them the environment sets. */
 export interface LocalSettings {
   vars: Record<string, string>;
   /** Names of the settings in the environment, which come before all others. */

@@ -8,7 +8,7 @@ import { sourceFolders, watchSources } from "./watch-sources.ts";
 const WRANGLER = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
 const WATCH_PARENT = pathToFileURL(join(import.meta.dirname, "watch-parent.ts")).href;
 const NODE_OPTIONS = ["--disable-warning=ExperimentalWarning", "--import", WATCH_PARENT];
-/** A server that ended this often within a minute without having become ready would do so again. */
+/** Number of failed starts within a minute after which a server is not started again. */
 const MOST_FAILED_STARTS = 3;
 const MINUTE_MS = 60_000;
 const RESTART_DELAY_MS = 500;
@@ -76,7 +76,7 @@ export function superviseWrangler(
     const changesBefore = changes;
     isWaitingForChange = false;
     const keep = (line: string) => {
-      // What a server says while it is stopped is about being stopped.
+      // While a server is being stopped, its output is only about that.
       if (isStopping) return;
       shown.push(line);
       if (shown.length > LAST_LINES) shown.shift();

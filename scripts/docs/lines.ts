@@ -1,4 +1,4 @@
-/** Where the text of a JSON file goes on in one line, so that a diff shows what has changed and the file stays small. */
+/** How JSON is split into lines: enough that a diff shows what has changed, few enough that the file stays small. */
 interface Shape {
   /** Number of levels that have a line for each member. */
   levels: number;

@@ -43,7 +43,7 @@ export function generateInitial(database: MigratedDatabase): { sql: string; snap
   }
 }
 
-/** Writes the initial migration anew. Throws if it has a successor, because it is released then. */
+/** Rewrites the initial migration. @throws Error if there are later migrations, because it has been released then. */
 export function writeInitial(database: MigratedDatabase): void {
   const inFolder = (file: string) => join(root, database.migrations, file);
   const files = sqlFiles(database);

@@ -16,7 +16,7 @@ export async function backUp(target: Target, output: string): Promise<void> {
   const folder = resolve(output, takenAt.replaceAll(":", "-"));
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const dump = join(folder, "users.sql");
-  /** A backup that was not finished must not lie around: it holds personal data, and looks like a backup. */
+  /** Deletes the unfinished backup, which contains personal data and could be taken for a complete one, and exits. */
   function removeUnfinished(error: unknown): never {
     rmSync(folder, { recursive: true, force: true });
     console.error(`The backup failed, and nothing of it was kept: ${error instanceof Error ? error.message : error}`);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Deployment, inEnvironment, mustRun, type Step, StepFailed } from "./deployment.ts";
 import { healthIn } from "./health-check.ts";
 
-/** What staging ran: the digest of its files, and the version that it got there. */
+/** The bundle that staging runs: the digest of its files, and the id of its version there. */
 interface Manifest {
   sha256: string;
   versionId: string;

@@ -69,7 +69,7 @@ export interface Waited {
   ms: number;
 }
 
-/** What a person waits for in all, with this service and with Better Auth, the Worker being where the phone connects. */
+/** Total waiting time of each deed with this service and with Better Auth; the Worker runs where the phone connects. */
 export function latenciesBesidePeer(roundTrips: RoundTrips): { deed: string; ours: Waited; peer: Waited }[] {
   const { edge, primary } = roundTrips;
   const byRoute = new Map(latencies(roundTrips).map(({ route, atEdge }) => [route, atEdge]));

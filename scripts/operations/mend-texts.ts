@@ -15,7 +15,10 @@ export interface DoubtfulTexts {
   rows: unknown[][];
 }
 
-/** What an export may have made of other characters: `\n` and `\r` of line breaks, U+FFFD of bytes that are not UTF-8. */
+/**
+ * SQL that is true for a text with characters that an export may have introduced: line breaks in place of a literal
+ * `\n` or `\r`, and U+FFFD in place of bytes that are not UTF-8.
+ */
 const isDoubtful = (text: string) =>
   `(instr(${text}, char(10)) or instr(${text}, char(13)) or instr(${text}, char(65533)))`;
 

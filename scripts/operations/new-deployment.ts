@@ -4,7 +4,7 @@ import { type DeployedEnvironment, readConfiguration, textVars } from "./configu
 import type { Deployment } from "./deployment.ts";
 import { root, wranglerIn } from "./wrangler.ts";
 
-/** What a command says of a deployment. */
+/** The options of a command that deploys or rolls back. */
 export interface GivenDeployment {
   env: DeployedEnvironment;
   /** Whether to deploy the bundle that staging runs. */

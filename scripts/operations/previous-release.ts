@@ -7,7 +7,7 @@ import { root } from "./wrangler.ts";
 
 /** Form of the tags of releases. */
 const RELEASE_TAG = "v[0-9]*";
-/** Folders of tests that enter by HTTP, queue or cron. Those of documents and generated files are about one release. */
+/** Folders of tests that enter by HTTP, queue or cron. Other tests concern the files of one release. */
 const BEHAVIOUR = ["auth", "delivery", "events", "platform", "sessions", "staff", "tasks", "users"];
 
 interface Ended {

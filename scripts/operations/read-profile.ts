@@ -3,7 +3,7 @@ import { z } from "zod";
 import { backgroundCosts } from "./background-costs.ts";
 import type { Profile } from "./profile.ts";
 
-/** What a profile must be. */
+/** The schema of a profile. */
 export const profileSchema: z.ZodType<Profile> = z.strictObject({
   calls: z.record(
     z.string().refine((route) => route in backgroundCosts, { error: "is not a measured route" }),

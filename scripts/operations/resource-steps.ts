@@ -134,5 +134,5 @@ function existenceStep(deployment: Deployment, title: string, { info, create, is
   };
 }
 
-/** Names no environment, because wrangler would prefix a namespace with its name. */
+/** Options without an environment, whose name wrangler would put before the name of a new namespace. */
 const at = ({ configPath }: Deployment) => ["--config", configPath];

@@ -5,7 +5,7 @@ export interface Table {
   name: string;
   /** Primary key, in its order; `rowid` for a table without one. */
   key: string[];
-  /** Columns that hold values. */
+  /** Columns that are not generated. */
   stored: string[];
   /** All columns, generated ones included, sorted. */
   columns: string[];
@@ -14,7 +14,7 @@ export interface Table {
 /** A name as a SQL identifier. */
 export const quoteName = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
-/** Without the internal tables of D1 and SQLite. */
+/** The names of all tables, except the internal ones of D1 and SQLite. */
 const OWN_TABLES = `select name from sqlite_master where type = 'table'
   and name not glob 'sqlite_*' and name not glob '_cf_*' order by name`;
 

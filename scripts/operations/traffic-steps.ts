@@ -8,7 +8,7 @@ import { listDeployments, listDeploymentsCommand, mainVersionOf, readVersionId }
 
 /** The versions of one release, known once the upload has run. */
 interface Release {
-  /** The version that served all traffic; undefined if the service was not there yet. */
+  /** The version that served most of the traffic; undefined if the service did not respond. */
   old?: string | undefined;
   fresh?: string;
 }

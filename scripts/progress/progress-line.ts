@@ -1,11 +1,11 @@
 import type { Doing } from "./progress.ts";
 
-/** Least time between two lines. */
+/** Minimum time between two lines. */
 export const PERIOD_MS = 5_000;
-/** Least time between two lines that say the same. */
+/** Minimum time between two lines with the same text. */
 const UNCHANGED_MS = 30_000;
 
-/** Returns a function that gives the line for what is done at a time (epoch ms), or undefined if none is due. */
+/** Returns a function that formats the progress at a time (epoch ms); it returns undefined if no line is due. */
 export function progressLines(startedAt: number): (doing: Doing, now: number) => string | undefined {
   let [shown, shownAt] = ["", startedAt];
   return ({ step, done }, now) => {

@@ -130,7 +130,7 @@ function drawEmail(draws: Draws, given: string, surname: string, isNepali: boole
   return `${local}@${draws.chance(0.85) ? "gmail.com" : draws.oneOf(RARE_MAIL_DOMAINS)}`.toLowerCase();
 }
 
-/** Most remaining users signed in recently. */
+/** Draws the time of the last sign-in, which is recent for most users. */
 function drawLastLogin(draws: Draws, dateJoined: number, until: number): number {
   const life = until - dateJoined;
   const share = draws.chance(0.7) ? 1 - draws.fraction() ** 3 : draws.fraction();

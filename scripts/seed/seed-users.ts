@@ -52,7 +52,7 @@ export async function seedUsers(seeding: Seeding): Promise<void> {
 async function writePeople({ primary }: Databases, keyring: Keyring, { users, seed, until, onProgress }: Seeding) {
   const draws = drawsFrom(seed);
   const write = peopleWriter(primary, keyring, draws, until);
-  // Not inserted if an earlier run did so; has draws of its own, so that the others stay the same.
+  // Skipped if an earlier run added the admin, whose separate draws leave those of the other users unchanged.
   await inTransaction(primary, async () => void (await write(drawAdmin(drawsFrom(0), until - 1))));
   for (let done = 0; done < users; ) {
     const end = Math.min(users, done + BATCH_SIZE);

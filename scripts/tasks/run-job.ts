@@ -4,7 +4,7 @@ import { quote } from "../inline.ts";
 import { localBase } from "../operations/local-server.ts";
 
 const POLL_MS = 2_000;
-/** How long to wait for a job. Longer than the minute until the next cron tick plus a long job; polling is cheap. */
+/** How long to wait for a job: up to a minute until the cron starts it, and as long as it may run. */
 const MAX_WAIT_MS = { local: 2 * 60_000, remote: 30 * 60_000 };
 
 interface Target {

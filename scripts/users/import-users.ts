@@ -26,7 +26,7 @@ export interface Import {
   isDryRun: boolean;
   smsCountries: string[];
   now: number;
-  /** Users of one transaction, if not as usual. */
+  /** Users of one transaction; `USERS_PER_TRANSACTION` if absent. */
   perTransaction?: number;
   onProgress(step: string, done: number): void;
 }

@@ -43,9 +43,9 @@ type Value = string | number | boolean | null;
 type Row = Record<string, Value>;
 
 /**
- * SQL that inserts the users with everything that belongs to an account, in the order of one transaction, which fails if
- * one of them exists by now. Balances come with ledger rows, and the signup bonus counts as granted. No events are
- * recorded: webhooks do not report imported users.
+ * The statements of one transaction that insert the users with everything that belongs to an account. It fails if one
+ * of them exists already. Balances come with ledger rows, and the signup bonus counts as granted. No events are
+ * recorded, so webhooks do not report imported users.
  */
 export function insertUsers(users: readonly ImportedUser[], { label, startedAt: now }: ImportRun): string[] {
   const newId = () => uuidv7({ msecs: now });

@@ -61,7 +61,7 @@ export function newCaller(base: string) {
   return { base, call, readCode, send, waitForBalance };
 }
 
-/** Prints the step and returns the data of its response; ends the process with 1 if the response is another one. */
+/** Prints the step and returns the data of its response; ends the process with 1 if it is not the expected one. */
 export function step(title: string, answer: Answer, expected: number, code?: string): Record<string, unknown> {
   const isRight = answer.status === expected && (code === undefined || answer.json.error?.code === code);
   console.log(

@@ -134,5 +134,5 @@ function describeFailures(answer: Answer, expected: readonly number[], method: s
       ? body === ""
       : body.success === false && body.error?.code === "service_unavailable" && typeof body.request_id === "string";
   const isPolite = Number(headers.get("retry-after")) > 0 && !headers.has("www-authenticate");
-  return isWhole && isPolite ? [] : [`${said}, not as the contract has it`];
+  return isWhole && isPolite ? [] : [`${said}, which is not the documented 503`];
 }

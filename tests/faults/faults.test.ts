@@ -15,8 +15,8 @@ import { sql } from "./people.ts";
 import { advance } from "./settle.ts";
 import { sampleOf, spread, type Trial } from "./trials.ts";
 
-// `npm run faults` runs every trial. `npm test` runs all trials of a flow that has at most FEW, and a sample of those of
-// other flows; at most MAX_ALONE of flows that run alone.
+// `npm run faults` runs every trial. `npm test` runs all trials of a flow with at most FEW, and a sample of the others;
+// of flows that run alone, always a sample of at most MAX_ALONE.
 const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
 const FEW = 8;
 const MAX_ALONE = 16;

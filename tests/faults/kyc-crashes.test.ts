@@ -46,7 +46,7 @@ async function sweep(simulation: Simulation, minutes: number, faults?: (call: Bi
     (await rows("select 1 from job_runs where period_started_at = ? and finished_at is null", period)).length === 0;
 }
 
-/** Like `sweep`, hours later and until it is done. */
+/** Like `sweep`, an hour later; expects the run to finish. */
 async function sweepLater(simulation = new Simulation(1)): Promise<void> {
   vi.setSystemTime(Date.now() + HOUR_MS + 61_000);
   const isDone = await sweep(simulation, 3);
@@ -135,14 +135,14 @@ describe("Uploads with faults", () => {
 });
 
 describe("An upload concurrent with the sweeper", () => {
-  it("either keeps its file or is repeated, whichever call they collide at", async () => {
+  it("either keeps its file or gets 503, whichever call they collide at", async () => {
     const outcomes = new Set<number>();
     for (let at = 0; at < 8; at++) {
       const user = await newUser();
       await submit(user);
       await forget(user);
       const simulation = new Simulation(at + 1);
-      // The upload stalls at this call for hours.
+      // At this call, the user's documents become two hours older, as if the upload had stalled.
       const faults = ({ index }: BindingCall) => {
         if (index === at)
           void run("update kyc_documents set created_at = created_at - 7200000 where user_id = ?", user.userId);
@@ -164,7 +164,7 @@ describe("An upload concurrent with the sweeper", () => {
   it("cannot reference a file that was abandoned", async () => {
     const user = await newUser();
     const simulation = new Simulation(1);
-    // The put runs the sweeper, because the bucket is behind this proxy.
+    // After the put, does what a sweep at this moment would do.
     const bucket = new Proxy(env.KYC_BUCKET, {
       get: (target, name) =>
         name === "put"

@@ -27,7 +27,10 @@ export async function loseLiveCodes(identifier: string): Promise<void> {
 
 let staff: { user: SignedIn; role: string; until: number }[] = [];
 
-/** Returns a staff member whose access token is still valid. Each test file begins with empty tables, which ends them. */
+/**
+ * Returns a staff member whose access token is still valid. The one of an earlier test file no longer exists, because
+ * each file begins with empty tables.
+ */
 export async function someStaff(role: "staff" | "admin" = "staff"): Promise<SignedIn> {
   const now = Date.now();
   staff = staff.filter(({ until }) => until > now);

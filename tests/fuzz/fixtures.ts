@@ -205,7 +205,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
 const addPhone = ({ userId }: SignedIn) =>
   run("update users set phone_number = ?, phone_verified = 1 where id = ?", newPhone(), userId);
 
-/** The user's address went a moment ago, by a change that it proved itself. */
+/** Replaces the user's address, as by a change a moment ago that was proved by the old address. */
 async function replaceAddress({ identifier, userId }: SignedIn) {
   await run("update users set email = ? where id = ?", newEmail(), userId);
   await run(

@@ -114,7 +114,7 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
       let before = await takeSnapshot(stage);
       await fc.assert(
         fc.asyncProperty(invalidCase(operation), role, async (request, who) => {
-          // Refused uploads count towards the ten of a day, which would end the run.
+          // Refused uploads count towards the daily limit of ten, after which every upload would get 429.
           if (operation.path === "/api/users/kyc") await run("delete from kyc_uploads");
           const { path, answer } = await ask(operation, request, who);
           expect(findFaults(document, operation.method, path, answer)).toEqual([]);

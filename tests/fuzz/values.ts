@@ -3,7 +3,7 @@ import { newEmail, newPhone } from "../support/client.ts";
 import { hostileTexts } from "./corpora.ts";
 import type { FieldSchema } from "./operations.ts";
 
-/** Restarts for every case, so that no two cases share an identifier. */
+/** Makes a new value for every case, so that no two cases share an identifier. */
 const fresh = <T>(make: () => T) => fc.constant(null).map(make);
 
 const dates = fc

@@ -5,10 +5,10 @@ import type { Person, PointsEvent, Session } from "./person.ts";
 import { pause, type Way } from "./router.ts";
 
 const RENEWAL_MS = 10 * 60_000;
-/** Random sign-ins of one person: a user has at most ten sessions. */
+/** Sessions from which on a person no longer signs in at random; an eleventh session would end the oldest. */
 const SIGN_INS = 3;
 
-/** Does one thing; resolves when it is answered. */
+/** Performs one random action of the person; resolves when it has been answered. */
 export async function act(person: Person, way: Way = {}): Promise<void> {
   const choice = person.service.random();
   if (person.isGone) return;
@@ -27,7 +27,7 @@ const isOld = ({ accessAt }: Person) => accessAt < Date.now() - RENEWAL_MS;
 /** The person has to sign in or to refresh. */
 const isDue = (person: Person) => person.isSignedOut || isOld(person);
 
-/** Runs the work when the person does nothing else of the kind. */
+/** Runs the work once no other exclusive work of the person is in progress. */
 export async function alone(person: Person, { onWait }: Way, work: () => Promise<void>): Promise<void> {
   for (let attempt = 0; person.isBusy; attempt++) {
     onWait?.();
@@ -48,7 +48,7 @@ export async function changeAddress(person: Person, way: Way = {}): Promise<void
   if (person.expect(answer, 200, "profile")) person.addresses.push(address);
 }
 
-/** Reports an event to the service, or once more one that it has confirmed. */
+/** Reports a new event to the service, or repeats one that the service has confirmed. */
 export async function earnPoints(person: Person, way: Way = {}): Promise<void> {
   const { random, router } = person.service;
   const known = [...person.events.values()];

@@ -4,8 +4,8 @@ import { rowsOf } from "./moved-rows.ts";
 import type { Person } from "./person.ts";
 
 /**
- * Each identifier that the person has or had lives in one home, and the directory names that home and who has it there:
- * this person, somebody who took what is free again, or nobody.
+ * Problems with the identifiers that the person has or had. Each must be in one home, and the directory must name that
+ * home and the holder: this person, a person who took the identifier once it was free, or nobody.
  */
 export async function findIdentifierProblems(person: Person): Promise<string[]> {
   const own = person.isGone ? [] : person.identifiers();

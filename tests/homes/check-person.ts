@@ -5,7 +5,7 @@ import type { Person } from "./person.ts";
 
 type Row = Record<string, unknown>;
 
-/** Everything that is not as the person was promised; empty if nothing was lost or done twice. */
+/** Deviations from what the service confirmed to the person; empty if nothing was lost or done twice. */
 export async function problemsOf(person: Person): Promise<string[]> {
   const own = person.isGone ? await deletionProblemsOf(person) : await problemsOfUser(person);
   return [...person.complaints, ...own, ...(await findIdentifierProblems(person))].map(
@@ -81,7 +81,7 @@ function findPointsProblems({ events }: Person, ledger: readonly Row[], points: 
   ];
 }
 
-/** Every change was told once: of the user, of an identifier, and that changes were undone. */
+/** One event was sent for each version of the user, change of an identifier and undo, and none for a deletion. */
 function findEventProblems({ service, userId, counts }: Person, version: number): string[] {
   const told = (type: string) => service.messagesOf(userId, "tasks", type).length;
   return [

@@ -9,8 +9,8 @@ import type { Service } from "./service.ts";
 export const ACTIVE = 8;
 
 /**
- * Runs the work for each item, `limit` at a time. Says how many are done, in the words of `said`; `npm run homes` shows
- * that.
+ * Runs the work for each item, `limit` at a time, and logs after each how many are done; `said` names the step.
+ * `npm run homes` shows these lines.
  */
 export async function eachOf<T>(
   items: Iterable<T>,
@@ -51,7 +51,7 @@ export async function comeBack(gone: Person, way: Way): Promise<Person> {
   return person;
 }
 
-/** Lets messages and the directory follow, and the directory forget who is gone; then finds what is wrong. */
+/** Sends waiting messages, brings the directory up to date and removes deleted users from it; then returns problems. */
 export async function findProblems(service: Service, people: readonly Person[]): Promise<string[]> {
   const problems: string[] = [];
   await service.sendWaiting();

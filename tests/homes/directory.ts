@@ -61,8 +61,8 @@ export class Directory {
   }
 
   /**
-   * Gives the place these keys and no others, if it is still as it was read. A key that it loses gets a place of its own
-   * in the same home; a key that it gains must be settled in that home.
+   * Gives the place these keys and no others, if it is still as it was read. A key that it loses gets its own place in
+   * the same home; a key that it gains must be settled in that home.
    *
    * @returns the keys that it did not get, because they move or the directory does not know them.
    */

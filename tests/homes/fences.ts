@@ -16,7 +16,7 @@ const FORMER = `select c.old_identifier from identity_changes c where c.user_id 
   and (c.outcome is null or c.outcome in ('HELD', 'DECIDED'))
   and not exists (select 1 from users o where o.email = c.old_identifier or o.phone_number = c.old_identifier)`;
 
-/** Which identifiers a mover takes for the user's. */
+/** Which identifiers a mover treats as the user's: with or without those that the user may take back. */
 export type Scope = "all" | "present";
 const identifiers = (scope: Scope) => (scope === "all" ? `${PRESENT} union ${FORMER}` : PRESENT);
 
@@ -34,7 +34,7 @@ export function fence(source: D1Database, party: Key, move: string, scope: Scope
     .run();
 }
 
-/** Fences the keys in the new home, where only stale fences of earlier moves can be. */
+/** Fences the keys in the new home; removes other fences of them, which can only be stale ones of earlier moves. */
 export async function fenceTarget(target: D1Database, keys: readonly Key[], move: string): Promise<void> {
   const list = JSON.stringify(keys.map(textOf));
   await target.batch([
@@ -43,7 +43,7 @@ export async function fenceTarget(target: D1Database, keys: readonly Key[], move
   ]);
 }
 
-/** Opens what the move has fenced in the home. */
+/** Removes the move's fences from the home. */
 export const open = (db: D1Database, move: string): Promise<unknown> =>
   db.prepare("delete from home_fences where move = ?").bind(move).run();
 

@@ -25,7 +25,7 @@ const directory = new Directory(given.DIRECTORY);
 const USERS = Number(given.HOMES_USERS);
 /** Number of users that move at the same time. */
 const MOVING = 8;
-/** How often a mover dies after a step. */
+/** Probability that a mover dies after a step. */
 const DEATHS = 0.05;
 
 beforeAll(async () => {

@@ -6,13 +6,13 @@ import type { Way } from "./router.ts";
 const CHANGES = 5;
 /** How long a sign-in allows a change of identifiers; the rule is ten minutes. */
 const PROOF_MS = 8 * 60_000;
-/** The directory does not hear of so many changes, as if the call had died, until the next move or check. */
+/** Probability that the directory is not told of a change, as if the call had died; the next move or check tells it. */
 const LOST = 0.3;
 
 /** Addresses that several people want. */
 export const sharedAddresses = ["family@example.com", "shop@example.com"];
 
-/** Others may ask for codes of the address and have it. */
+/** Whether several people request codes for the address and any of them may hold it. */
 export const isShared = (identifier: string) => sharedAddresses.includes(identifier);
 
 /** Replaces the number, or brings the one of the registration back. */

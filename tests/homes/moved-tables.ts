@@ -44,7 +44,7 @@ export const stayingTables: Readonly<Record<string, string>> = {
   outbox: "the tick of its home sends what waits, and consumers look up the user's home then",
   processed_events: "has no user: effects of platform events are also recognised by their content",
   deliveries: "has no user: a copy of a message that is delivered after the move may be one more",
-  social_states: "of flows of nobody yet, for minutes",
+  social_states: "has no user yet: sign-ins in progress, for minutes",
   former_identities: "of the directory, with everything that is unique over all homes",
   network_guess_limits: "of a network, not of a user",
   sms_send_limits: "of a network, not of a user",

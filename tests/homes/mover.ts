@@ -28,7 +28,7 @@ export const naivePlans = {
   fencesLate: { ...plan, moving: ["clear", "copy", "flip"], settling: ["fence", "open", "delete", "settle"] },
   /** Moves the user without the directory's entries of their identifiers. */
   claimsNothing: { ...plan, moving: plan.moving.filter((step) => step !== "claim") },
-  /** Takes only the identifiers that the user has now for theirs. */
+  /** Moves only the identifiers that the user has now, without those that the user may take back. */
   forgetsFormer: { ...plan, identifiers: "present" },
 } satisfies Record<string, Plan>;
 
@@ -44,8 +44,8 @@ export type AfterStep = (step: Step) => Promise<void>;
 const goOn: AfterStep = async () => {};
 
 /**
- * Moves users, and identifiers that nobody has, between homes while they use the service. Every step may run twice, so a
- * mover that died is continued by another from the directory's state. A party has one mover at a time.
+ * Moves parties, which are users or identifiers that nobody has, between homes while they are in use. Every step may
+ * run twice, so another mover can continue a move from the directory's state. A party has one mover at a time.
  */
 export class Mover {
   private readonly directory: Directory;
@@ -166,8 +166,8 @@ export class Mover {
   }
 
   /**
-   * Makes sure that what was fenced is the party's: the directory gives a user all their identifiers, after the moves of
-   * these have ended. Gives the move up if the user has deleted the account, or if a user has the identifier.
+   * Ensures that all fenced keys belong to the party: assigns a user's identifiers to the user in the directory, once
+   * moves of these identifiers have ended. Gives the move up if the user is deleted or the identifier has a holder.
    */
   private async claim(move: Move): Promise<"claimed" | "given up"> {
     const { party, place, source } = move;
@@ -209,7 +209,7 @@ export class Mover {
     await deleteRows(move.target, owner);
   }
 
-  /** Whose rows move, as the old home has it: there, nothing changes after the fence. */
+  /** Whose rows move, read from the old home, where nothing changes after the fence. */
   private async ownerOf({ party, source }: Move): Promise<Owner> {
     if ("identifier" in party) return { identifiers: [party.identifier] };
     const identifiers = await identifiersOf(source, party.user, this.plan.identifiers);

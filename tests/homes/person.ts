@@ -29,7 +29,7 @@ export class Person {
   access = "";
   /** When the access token was issued. */
   accessAt = 0;
-  /** `current` is the place of the session that the access token belongs to. */
+  /** `current` is the index of the session that the access token belongs to. */
   readonly sessions: Session[] = [];
   current = 0;
   /** Identifiers as confirmed. */
@@ -57,7 +57,7 @@ export class Person {
   isSignedOut = false;
   /** A refresh, a sign-in or a change of identifiers is under way; as in an app, there is one at a time. */
   isBusy = false;
-  /** Calls that end sessions: those under way, and twice the number of all. */
+  /** Calls that may end sessions: `now` counts those in progress, `ever` the starts and ends of all. */
   private readonly ending = { now: 0, ever: 0 };
   private readonly readCodes = new Set<string>();
   private readonly asked = new Set<string>();
@@ -176,7 +176,7 @@ export class Person {
     return [this.number, ...(this.email === undefined ? [] : [this.email]), ...this.former];
   }
 
-  /** All sessions but the current one have ended, or all. */
+  /** Forgets sessions that have ended: all but the current one, or all. */
   forgetSessions(rest: "current" | "none"): void {
     const kept = this.sessions[this.current];
     this.sessions.length = 0;

@@ -12,8 +12,8 @@ const REFUSE = `select json(case when exists (select 1 from home_fences where ke
   then 'moved' else '0' end)`;
 
 /**
- * A home whose batches check first, in the same transaction, that the keys are not fenced. A batch either commits before
- * the fence or changes nothing.
+ * A home whose batches first check, in the same transaction, that the keys are not fenced. A batch either commits
+ * before the fence or changes nothing.
  */
 function fencedHome(real: D1Database, keys: readonly Key[]): FencedHome {
   const check = real.prepare(REFUSE).bind(JSON.stringify(keys.map(textOf)));
@@ -36,13 +36,13 @@ function fencedHome(real: D1Database, keys: readonly Key[]): FencedHome {
 }
 
 const WAIT_MS = { first: 5, longest: 40 };
-/** Nobody waits longer, so that what waits forever fails and says so. */
+/** Attempts after which waiting fails with an error, so that no test waits forever. */
 const MAX_ATTEMPTS = 1_000;
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /**
- * Waits for a move to go on, longer with each attempt.
+ * Waits before the next attempt, longer each time.
  *
  * @throws Error after too many attempts, which names what is waited for.
  */
@@ -52,8 +52,8 @@ export async function pause(attempt: number, what: string): Promise<void> {
 }
 
 /**
- * Lets those who pause go on. The local runtime fires timers only when nothing else can run: if people and movers worked
- * without a break, those who wait for a move would wait until all others are done.
+ * Lets paused work continue. The local runtime fires timers only when nothing else can run: if people and movers worked
+ * without a break, calls that wait for a move would wait until all other work is done.
  */
 export const takeTurns = (): Promise<void> => sleep(0);
 
@@ -70,8 +70,8 @@ export interface Way {
 }
 
 /**
- * Runs each invocation in the home of its key. It remembers places as an isolate would, so it often asks a home that the
- * key has left; the home's refusal is never passed on.
+ * Runs each invocation in the home of its key. It caches places as an isolate would, so it often calls a home that the
+ * key has left; it never passes the home's refusal on.
  */
 export class Router {
   /** Home of keys that the directory does not know. */

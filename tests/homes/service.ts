@@ -113,7 +113,7 @@ export class Service {
     if (answer.status !== 200) throw new Error(`${body.type} of ${body.user_id} failed`);
   }
 
-  /** Takes earlier codes of the identifier out of the limits, which would not allow so many. */
+  /** Excludes earlier codes of the identifier from the sending limits, which allow fewer than are requested here. */
   async forgetSends(identifier: string, way: Way = {}): Promise<void> {
     const hash = await this.invoke(testEnv.DB, (deps) => hashForOtpLimits(deps, identifier));
     const change = "update otp_challenges set network_class = 'familiar', mailbox = null where identifier in (?, ?)";
@@ -128,7 +128,7 @@ export class Service {
     );
   }
 
-  /** Sends what waits in the outboxes of all homes, as their ticks do once the leases are over. */
+  /** Sends the events in the outboxes of all homes, as the cron ticks do once their leases have expired. */
   async sendWaiting(): Promise<void> {
     for (const home of this.homes) {
       await home.prepare("update outbox set leased_until = 0").run();

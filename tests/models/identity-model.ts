@@ -1,4 +1,4 @@
-// A model of the rules for who owns which identifier, what an account is entered by, and which sessions live.
+// A model of the rules for the owners of identifiers, the ways to sign in to an account, and live sessions.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -56,7 +56,10 @@ export type Outcome =
   | "user_already_exists"
   | "user_not_found";
 
-/** What was added this long before the first change of a window goes with it, because its call may have begun after it. */
+/**
+ * A dispute also removes passkeys and links added up to this long before the first change that it undoes, because their
+ * calls may have begun after that change.
+ */
 const MARGIN = 10 * SECOND;
 
 /** The accounts of several people according to the rules. */
@@ -71,7 +74,7 @@ export function newIdentityModel() {
   const holderOf = (identifier: string) =>
     state.accounts.find(({ email, phone }) => email === identifier || phone === identifier);
 
-  /** Somebody else's identifier that they may still take back. */
+  /** Whether the identifier's former owner, other than this account, may still take it back. */
   const isReserved = (identifier: string, now: number, for_?: ModelAccount) =>
     changes.some(
       ({ account, old, at, outcome }) =>
@@ -128,7 +131,10 @@ export function newIdentityModel() {
     Object.assign(session, { provedAt: now, provedBy: "PASSKEY", passkeyId });
   }
 
-  /** Why the session may not change the identifier of this kind to the value, null for none; `ok` if it may or it is so. */
+  /**
+   * Why the session may not set the identifier of this kind to the value (null removes it); `ok` if it may, or if that
+   * is the value already.
+   */
   function obstacleTo(session: ModelSession, kind: Kind, value: string | null, now: number): Outcome {
     const { account } = session;
     if (!isLive(session, now)) return "token_not_valid";
@@ -186,7 +192,7 @@ export function newIdentityModel() {
       const first = window.find((each) => each.kind === kind);
       if (first) account[kind] = first.old;
     }
-    // The account must have a way in; then the disputed identifier is it.
+    // An account must keep a way to sign in; if no other is left, it gets the disputed identifier.
     if (waysIn(account) === 0) account[kindOf(identifier)] = identifier;
   }
 
@@ -241,7 +247,7 @@ export function newIdentityModel() {
     if (!isProved(session, now)) return "reauthentication_required";
     Object.assign(account, { email: null, phone: null, linkedAt: null, passkeys: [], status: "DELETED" });
     endSessions(account);
-    // What a deleted account lost earlier is free at once.
+    // The former identifiers of a deleted account are free at once.
     for (const each of changes) if (each.account === account) each.old = null;
     return "ok";
   }

@@ -20,7 +20,7 @@ import {
 import { checkModel, command, inTurn, wait } from "./run-model.ts";
 
 interface Real {
-  /** Three addresses and three numbers. Whoever gets their messages, the owner or a thief, may be any caller. */
+  /** Three addresses and three numbers. Any caller can receive their codes, as the owner or as a thief. */
   identifiers: string[];
   /** The Google account of each user. */
   google: Map<string, Person>;
@@ -84,7 +84,7 @@ function open(model: IdentityModel, { body }: Answer, method: ModelSession["meth
 
 const methodOf = (identifier: string) => (kindOf(identifier) === "email" ? "EMAIL" : "PHONE");
 
-/** Whoever gets the identifier's code signs in. */
+/** Signs in with a code that was sent to the identifier. */
 const signIn = (index: number) =>
   step(`sign in by identifier ${index}`, async (model, { identifiers }) => {
     const identifier = identifiers[index] ?? "";
@@ -138,7 +138,7 @@ const signInByPasskey = (index: number) =>
     if (expected === "ok") open(model, answer, "PASSKEY", id);
   });
 
-/** A command of whoever has the session opened `index` sign-ins ago; it is refreshed first if its access token is old. */
+/** A command with the session opened `index` sign-ins ago, which is refreshed first if its access token is old. */
 const about = (
   name: string,
   index: number,
@@ -210,7 +210,7 @@ const remove = (index: number, kind: Kind) =>
     expect(outcomeOf(await removeIdentifier(session.access, kind, options()))).toBe(expected);
   });
 
-/** Whoever gets the identifier's code says that it was taken from them. */
+/** Disputes the loss of the identifier with a code that was sent to it. */
 const dispute = (index: number) =>
   step(`dispute identifier ${index}`, async (model, { identifiers }) => {
     const identifier = identifiers[index] ?? "";
@@ -236,7 +236,7 @@ const addPasskey = (index: number) =>
     model.addedPasskey(session.account, answer.body.data.id, Date.now());
   });
 
-/** Removes the passkey added `which` passkeys ago, by whomever. */
+/** Tries to remove the passkey that any account added `which` passkeys ago. */
 const removePasskey = (index: number, which: number) =>
   about(`remove passkey ${which}`, index, async (model, session, { authenticators }) => {
     const id = [...authenticators.keys()].at(-1 - which);
@@ -266,7 +266,7 @@ const deleteAccount = (index: number) =>
     expect(outcomeOf(answer)).toBe(expected);
   });
 
-/** Staff let the owner of a held account in again. */
+/** Staff reactivate an account that a dispute has blocked. */
 const release = step("staff release a held account", async (model, { staff }) => {
   const account = model.accounts.find(({ status }) => status === "HELD");
   if (!account) return;
@@ -290,7 +290,7 @@ const phished = (milliseconds: number) =>
     ...[dispute(PHONE), look(0), signInByPasskey(0), signInByGoogle(0), signIn(PHONE), dispute(FREE_PHONE)],
   );
 
-/** The owner replaces a lost number, proved by the address; whoever has the old SIM tries everything. */
+/** The owner replaces a lost number after signing in by e-mail; the holder of the old SIM then tries everything. */
 const stolenSim = (milliseconds: number) =>
   inTurn(
     signIn(EMAIL),
@@ -298,7 +298,7 @@ const stolenSim = (milliseconds: number) =>
     ...[set(0, PHONE), prove(1, PHONE), dispute(PHONE), signIn(PHONE), look(0), release, signIn(EMAIL)],
   );
 
-/** Whoever has a session that was proved this long ago tries everything that is sensitive. */
+/** A thief with a session that was proved this long ago tries every sensitive step. */
 const stolenSession = (milliseconds: number) =>
   inTurn(
     signIn(PHONE),
@@ -306,16 +306,16 @@ const stolenSession = (milliseconds: number) =>
     ...[removePasskey(0, 0), unlink(0), deleteAccount(0)],
   );
 
-/** A second change by the same proof was not proved by the number that it takes away. */
+/** Two changes after one proof, which does not count as a proof by the number that the second change replaces. */
 const twoByOneProof = inTurn(signIn(PHONE), ...[set(0, FREE_PHONE), set(0, PHONE), dispute(FREE_PHONE), look(0)]);
 
-/** A passkey goes, and with it what it opened and what it proved. */
+/** Removing a passkey ends the sessions that it opened or proved. */
 const removedPasskey = inTurn(
   signIn(PHONE),
   ...[addPasskey(0), signInByPasskey(0), signIn(PHONE), proveByPasskey(0), removePasskey(2, 0), look(0), look(1)],
 );
 
-/** Each way in goes, until one is left. */
+/** Removes the ways to sign in one by one; the last one stays. */
 const lastWayIn = inTurn(
   signIn(EMAIL),
   ...[addPasskey(0), link(0), remove(0, "phone"), remove(0, "email"), unlink(0), removePasskey(0, 0), unlink(0)],

@@ -11,7 +11,7 @@ function saidTo(samples: [atMs: number, cpuMs: number, isRunnable?: boolean][]):
   return samples.map(([atMs, cpuMs, isRunnable = false]) => isQuiet({ atMs, cpuMs, isRunnable }));
 }
 
-test("a benchmark's server is idle once it has used nearly no CPU for the whole time of quiet", () => {
+test("a benchmark's server is idle once it has used almost no CPU for the whole quiet period", () => {
   const said = saidTo([
     [0, 100],
     [500, 101],
@@ -21,7 +21,7 @@ test("a benchmark's server is idle once it has used nearly no CPU for the whole 
   assert.deepEqual(said, [undefined, undefined, undefined, 101]);
 });
 
-test("CPU used before the quiet counts, and that of the quiet itself does not", () => {
+test("the CPU time of a benchmark's server includes what it used before the quiet period, not during it", () => {
   const said = saidTo([
     [0, 100],
     [500, 180],
@@ -31,7 +31,7 @@ test("CPU used before the quiet counts, and that of the quiet itself does not", 
   assert.deepEqual(said, [undefined, undefined, undefined, 182]);
 });
 
-test("work that a queue delivers late begins the quiet anew and is counted", () => {
+test("late queue work restarts the quiet period of a benchmark's server and is counted", () => {
   const said = saidTo([
     [0, 100],
     [500, 100],
@@ -62,7 +62,7 @@ test("bench measures everything unless --only names a part", () => {
   assert.equal(benchOptions(["--hang", "100"]).hang, 100);
 });
 
-test("bench and bench:peer refuse options that they cannot follow", () => {
+test("bench and bench:peer refuse invalid and unknown options", () => {
   const refused: [string[], RegExp][] = [
     [["--only", "login"], /--only takes/],
     [["--turns", "0"], /--turns takes/],

@@ -30,7 +30,7 @@ async function startServer(state: string): Promise<ChildProcess> {
   return child;
 }
 
-test("the databases of a running server are refused, and free after its end", async () => {
+test("local databases are in use while their server runs, and free after it has ended", async () => {
   const state = join(folder, "ended");
   const server = await startServer(state);
   assert.equal(claimState(state), false);
@@ -41,7 +41,7 @@ test("the databases of a running server are refused, and free after its end", as
   assert.equal(openDatabases(state), undefined);
 });
 
-test("a server that was killed leaves no claim that counts, nor does another program with its id", async () => {
+test("a claim on local databases is void if its server was killed, or another program has its process id", async () => {
   const state = join(folder, "killed");
   const server = await startServer(state);
   server.kill("SIGKILL");

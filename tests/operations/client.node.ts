@@ -32,7 +32,7 @@ test("the client package takes at most 6 KB of a bundle", () => {
   );
 });
 
-test("the client's types say what openapi.json says", () => {
+test("the client's types match openapi.json", () => {
   const document = join(root, "openapi.json");
   assert.ok(existsSync(document));
   const source = format(generate(JSON.parse(readFileSync(document, "utf8"))));

@@ -105,7 +105,7 @@ function named(name: string): CollectionRequest {
   return found;
 }
 
-test("the requests of a sign-up follow each other without a hand, and keep the tokens", async () => {
+test("the sign-up requests of the Postman collection need no manual input, and keep the tokens", async () => {
   for (const name of ["Send a one-time code", "Read the code (development)", "Verify a one-time code"]) {
     const { status, text } = await send(named(name));
     assert.equal(status, 200, text);
@@ -121,7 +121,7 @@ test("the requests of a sign-up follow each other without a hand, and keep the t
 /** Operations that end the session, so that they are sent last. */
 const LAST = ["Sign out", "Delete my account permanently", "End my other sessions"];
 
-test("the server knows every request, and accepts its media type, fields and headers", async () => {
+test("the server accepts every request of the Postman collection with its media type, fields and headers", async () => {
   const database = new DatabaseSync(databaseWith(persist, "d1", "users"), { timeout: 5000 });
   database.exec("update users set role = 'admin'");
   const id = String(database.prepare("select id from users").get()?.id);

@@ -19,7 +19,7 @@ import {
 
 const root = join(import.meta.dirname, "..", "..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
-/** Scripts that npm runs by itself; people do not call them. */
+/** Scripts that people call; npm runs the others by itself. */
 const commands = Object.keys(scripts).filter((name) => !/^(pre|post)/.test(name));
 
 /** How long a command may take to read its arguments on a busy machine. */
@@ -102,7 +102,7 @@ test("every command refuses an option that it does not know, with its usage", as
   assert.deepEqual(found, []);
 });
 
-/** Arguments that are malformed for a command, by its usage: a number that is none, or one operand too many. */
+/** Arguments that a command must refuse, by its usage: an invalid number, an empty value, or too many operands. */
 function malformed(usage: string): string[] {
   const [, option] = /^ +(?:-\w, )?(--[\w.-]+) (?:N|COUNT|NUMBER|MS|MINUTES|RATE|SECONDS|DAY|URL) /m.exec(usage) ?? [];
   if (option) return [option, "x"];
@@ -124,7 +124,7 @@ test("every command refuses a malformed value, with its usage", async () => {
   assert.deepEqual(found, []);
 });
 
-test("commands that use the local server refuse a PORT that is none", async () => {
+test("commands that use the local server refuse a PORT that is not a port number", async () => {
   // All read it by the same function, so one of them shows its bounds.
   const cases = { dev: ["x", "0", "65532"], "dev:social": ["x"], walkthrough: ["65532"], tasks: ["0"] };
   const found = await complaintsOf(Object.keys(cases), async (name) => {

@@ -227,7 +227,7 @@ test("production also requires https, its own hosts, a provider for codes, and a
   );
 });
 
-test("missing production secrets are reported, but not secrets that cannot be checked", () => {
+test("missing production secrets are errors; without an account, only provider secrets get a warning", () => {
   const names = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS"];
   const unset = (known: string[] | undefined) =>
     diagnoseDeployed("production", production, known, now)

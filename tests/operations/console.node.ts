@@ -36,11 +36,11 @@ test("two builds of the console are equal, byte for byte, and replace each other
   assert.deepEqual(readdirSync(join(folder, "first", "files")), readdirSync(join(folder, "second", "files")));
 });
 
-test("the trail can be limited to everything that an audit entry can be about", () => {
+test("the console filters the audit trail by every type of entity that an audit entry can be about", () => {
   assert.deepEqual(Object.keys(AUDITED).sort(), [...auditedEntities].sort());
 });
 
-test("the list of keys names every key that acts, and no other", () => {
+test("the console's list of keyboard shortcuts names every key that a screen handles, and no other", () => {
   const screens = readdirSync(join(root, "console"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".tsx"))
     .map((name) => readFileSync(join(root, "console", name), "utf8"));
@@ -53,7 +53,7 @@ test("the list of keys names every key that acts, and no other", () => {
   assert.deepEqual(acting, listed);
 });
 
-test("the console's sources store nothing but the switch of the keys and a pending sign-out, and write no HTML", () => {
+test("the console stores only the switch for keyboard shortcuts and a pending sign-out, and writes no HTML", () => {
   const sources = readdirSync(join(root, "console"), { recursive: true, encoding: "utf8" });
   const lines = sources
     .filter((name) => /\.(ts|tsx|html)$/.test(name))

@@ -34,7 +34,7 @@ test("the corpus folder contains exactly the generated files", () => {
   assert.deepEqual(JSON.parse(readFileSync(join(folder, "verdicts.json"), "utf8")), verdicts);
 });
 
-test("the command gives the expected verdict for every file, leaves no metadata and changes no pixel", () => {
+test("npm run corpus gives the expected verdict for every file, leaves no metadata and changes no pixel", () => {
   const { status, stdout, stderr } = corpus(folder);
   assert.equal(status, 0, stdout + stderr);
   assert.match(stdout, new RegExp(`^${traits.length} files: \\d+ accepted, \\d+ refused$`, "m"));
@@ -44,7 +44,7 @@ test("the command gives the expected verdict for every file, leaves no metadata 
   assert.match(stdout, /^pdf-with-a-signature\.pdf .*unchanged$/m);
 });
 
-test("the command fails if a verdict differs, or a file is missing or has no expected verdict", () => {
+test("npm run corpus fails if a verdict differs, or a file is missing or has no expected verdict", () => {
   const swapped = withCopy((copy) => cpSync(join(copy, "zeros.bin"), join(copy, "jpeg-baseline.jpg")));
   assert.equal(swapped.status, 1);
   assert.match(swapped.stdout, /^jpeg-baseline\.jpg .*EXPECTED image\/jpeg$/m);
@@ -54,7 +54,7 @@ test("the command fails if a verdict differs, or a file is missing or has no exp
   assert.equal(unnamed.status, 1);
 });
 
-test("the command prints its usage unless it gets exactly one folder", () => {
+test("npm run corpus prints its usage unless it gets exactly one folder", () => {
   for (const args of [[], [join(folder, "zeros.bin")], [folder, folder]]) {
     const { status, stderr } = corpus(...args);
     assert.equal(status, 2);

@@ -16,7 +16,7 @@ test("a month within the included usage costs the plan alone", () => {
   );
 });
 
-test("usage is billed beyond what is included, to the unit", () => {
+test("only the usage beyond what the plan includes is billed", () => {
   const profile = { calls: { me: 1 }, cpu_ms: 1, sms_dollars: 0, sms_share: 0 };
   assert.equal(dollarsOf(billOf(included.requests, profile)).requests, 0);
   assert.equal(dollarsOf(billOf(included.requests + 1_000_000, profile)).requests, prices.requests);
@@ -27,14 +27,14 @@ test("text messages are billed by the share of codes that are sent by SMS", () =
   assert.equal(dollarsOf(lines)["text messages"], 5);
 });
 
-test("a profile names measured routes only", () => {
+test("a cost profile with an unmeasured route, a negative number of calls or an unknown field is refused", () => {
   assert.ok(profileSchema.safeParse(defaultProfile).success);
   assert.ok(!profileSchema.safeParse({ ...defaultProfile, calls: { "no/such": 1 } }).success);
   assert.ok(!profileSchema.safeParse({ ...defaultProfile, calls: { me: -1 } }).success);
   assert.ok(!profileSchema.safeParse({ ...defaultProfile, more: 1 }).success);
 });
 
-test("a hot route waits about as long beside the primary as at the edge, and one without D1 much less at the edge", () => {
+test("a route with two D1 trips is slower at the edge than beside the primary, and one with one trip is not", () => {
   const of = Object.fromEntries(latencies(assumedRoundTrips).map((each) => [each.route, each]));
   const { edge, primary, region } = assumedRoundTrips;
   assert.equal(of.me?.atEdge, edge + primary);

@@ -286,7 +286,7 @@ test("a new version gets the traffic in shares, each watched and checked", async
   assert.deepEqual(waits, [300_000, 300_000]);
 });
 
-test("an unhealthy new version gets no traffic and gives it back to the old one", async () => {
+test("an unhealthy new version gets no traffic, and the old one keeps all of it", async () => {
   fillIn();
   await deploy();
   const old = account.main;
@@ -338,7 +338,7 @@ test("a rollback without an earlier version says so, and a rehearsal calls nothi
   assert.match(output.at(-1) ?? "", /there is no earlier version/);
 });
 
-test("production gets the very bundle that staging runs, and nothing else", async () => {
+test("a promotion deploys exactly the bundle that staging runs, and refuses any other", async () => {
   fillIn();
   mkdirSync(file("assets"));
   writeFileSync(file("assets/page.html"), "a page");
@@ -448,7 +448,7 @@ test("the paths of the association files are routed, and what is wrong with the 
   assert.ok(account.calls.some((call) => call.startsWith("triggers deploy ") && call.endsWith(`--route ${path}`)));
 });
 
-test("no route is asked for while no app or page of another domain is named", async () => {
+test("a deployment adds no routes for association files unless apps or related pages are configured", async () => {
   fillIn();
   const { isOk, text } = await deploy();
   assert.ok(isOk, text);

@@ -24,7 +24,7 @@ const request = {
   ...{ code: "validation_error", fields: "full_name=too_short" },
 };
 
-test("a request is one readable line, and one JSON object with LOG=json", () => {
+test("the development log shows a request as one readable line, or as one JSON object with LOG=json", () => {
   const text = `${JSON.stringify(request)}\n`;
   const line = "11:04:28 PUT /api/users/profile 400 validation_error 12 ms full_name=too_short user=0192";
   assert.deepEqual(relayed([text]), [line]);
@@ -33,7 +33,7 @@ test("a request is one readable line, and one JSON object with LOG=json", () => 
   assert.deepEqual(relayed([text], { ...READABLE, isJson: true }), [JSON.stringify(request)]);
 });
 
-test("other events show their level and fields", () => {
+test("the development log shows the level and fields of other events", () => {
   const event = {
     time: "2026-11-30T11:04:29.000Z",
     level: "warn",
@@ -44,7 +44,7 @@ test("other events show their level and fields", () => {
   assert.deepEqual(relayed([`${JSON.stringify(event)}\n`]), ["11:04:29 warn code_delayed attempts=2 reason=timeout"]);
 });
 
-test("the bindings are shown once and without variables, of which some are secrets of several lines", () => {
+test("the development log shows the bindings once, without variables, even those of several lines", () => {
   const table = [
     "Your Worker has access to the following bindings:",
     "Binding                             Resource                  Mode",
@@ -59,7 +59,7 @@ test("the bindings are shown once and without variables, of which some are secre
   assert.deepEqual(relayed([table, table]), ["  KV (local-only-kv): KV Namespace", "something else"]);
 });
 
-test("wrangler's own lines, the advice about crons, and the outbox page's requests are left out", () => {
+test("the development log omits wrangler's own lines, its advice about crons and the outbox page's requests", () => {
   const noise = [
     "⎔ Starting local server...",
     "[wrangler:info] Ready on http://127.0.0.1:8787",
@@ -73,7 +73,7 @@ test("wrangler's own lines, the advice about crons, and the outbox page's reques
   assert.deepEqual(relayed([`${noise.join("\n")}\n`]), []);
 });
 
-test("a failed build shows what the compiler says, and not the error object that wrangler prints", () => {
+test("the development log shows the compiler's message of a failed build, without wrangler's error object", () => {
   const message = '[custom build] ✘ [ERROR] Unexpected ";"';
   const end = "✘ [ERROR] Running custom build `node scripts/build.ts` failed.";
   const dump = [
@@ -85,7 +85,7 @@ test("a failed build shows what the compiler says, and not the error object that
   assert.deepEqual(relayed([`${[message, ...dump, end, ""].join("\n")}`]), [message, end]);
 });
 
-test("every documented setting comes from the environment before wrangler.toml, and no other variable does", () => {
+test("every documented setting, and no other variable, is read from the environment before wrangler.toml", () => {
   const environment = Object.fromEntries(settingNames.map((name) => [name, `own ${name}`]));
   const { vars, fromEnvironment } = readLocalSettings("http://localhost:8787", { ...environment, PATH: "/bin" });
   assert.deepEqual(vars, environment);
@@ -95,7 +95,7 @@ test("every documented setting comes from the environment before wrangler.toml, 
   assert.equal(plain.APP_NAME, "PowerBank");
 });
 
-test("the local configuration is readable by its owner alone, and has paths of the project", () => {
+test("the configuration that npm run dev writes is readable by its owner alone and has paths of the project", () => {
   const folder = mkdtempSync(join(tmpdir(), "users-api-settings-"));
   const file = join(folder, "dev", "wrangler.json");
   writeLocalConfiguration(file, { APP_NAME: "PowerBank" });

@@ -102,7 +102,7 @@ const UNBALANCED = `select u.id from users u join wallets w on w.user_id = u.id 
   or p.current_points <> (select coalesce(sum(delta), 0) from point_transactions t where t.user_id = u.id)
   or p.total_points <> (select coalesce(sum(max(delta, 0)), 0) from point_transactions t where t.user_id = u.id)`;
 
-test("imported users are exported and imported into another database unchanged, with proved sums and exact counters", async () => {
+test("exporting imported users and importing them elsewhere changes nothing; sums and counters are exact", async () => {
   const [first, second] = [newState(), newState()];
   const { wanted, inserted } = await run(first, people(300));
   assert.equal(wanted.users, 300);
@@ -140,14 +140,14 @@ test("a second import of the same file changes nothing, and one after an interru
   assert.equal(exported(state), text);
 });
 
-test("a dry run reports what it would import and changes nothing", async () => {
+test("a dry run of an import reports what it would import and changes nothing", async () => {
   const state = newState();
   const { staged, wanted, inserted } = await run(state, people(10), { isDryRun: true });
   assert.deepEqual([staged.fresh, wanted.users, inserted], [10, 10, undefined]);
   assert.deepEqual(rows(state, "select 1 from users"), []);
 });
 
-test("each invalid line is refused with its number and reason, and nothing is imported", async () => {
+test("an import refuses each invalid line with its number and reason, and imports nothing", async () => {
   const state = newState();
   await run(state, [{ ...person(1), legacy_id: "earlier", username: "taken", phone_number: "9841299999" }]);
   const valid = person(2);

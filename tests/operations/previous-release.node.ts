@@ -36,14 +36,14 @@ function testPrevious(...args: string[]): { status: number | null; output: strin
   return { status, output: stdout + stderr };
 }
 
-test("a migration that the previous release can run on passes", { skip }, () => {
+test("test:previous passes a migration that the previous release can run on", { skip }, () => {
   const migrations = migrationsWith("alter table profiles add column nickname text;");
   const { status, output } = testPrevious("--migrations", migrations, TEST);
   assert.equal(status, 0, output);
   assert.match(output, /The tests of HEAD \([0-9a-f]{8}\) pass with these migrations\./);
 });
 
-test("a migration that breaks the previous release is refused, with the tests that fail", { skip }, () => {
+test("test:previous refuses a migration that breaks the previous release, with the tests that fail", { skip }, () => {
   const migrations = migrationsWith("alter table profiles rename column address to street;");
   const { status, output } = testPrevious("--migrations", migrations, TEST, "-t", "is empty at first");
   assert.equal(status, 1, output);
@@ -51,7 +51,7 @@ test("a migration that breaks the previous release is refused, with the tests th
   assert.match(output, /The tests of HEAD \([0-9a-f]{8}\) fail with these migrations/);
 });
 
-test("a released migration that has changed is named", { skip }, () => {
+test("test:previous names a released migration that has changed", { skip }, () => {
   const migrations = mkdtempSync(join(folder, "migrations-"));
   cpSync(join(root, "migrations"), migrations, { recursive: true });
   writeFileSync(join(migrations, "search", "0000_initial.sql"), "create table search_entries (id text);");
@@ -59,7 +59,7 @@ test("a released migration that has changed is named", { skip }, () => {
   assert.match(output, /migrations of HEAD are missing or have changed: migrations\/search\/0000_initial\.sql\./);
 });
 
-test("a commit that does not exist is refused with the usage", { skip }, () => {
+test("test:previous refuses a commit that does not exist, with its usage", { skip }, () => {
   const { status, output } = testPrevious("--ref", "no-such-tag");
   assert.equal(status, 2, output);
   assert.match(output, /^There is no commit no-such-tag in this clone\./);

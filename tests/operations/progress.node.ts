@@ -13,7 +13,7 @@ test("a line of progress names the time, the number and what is counted", () => 
   assert.equal(lineOf({ step: "users written", done: 120_000 }, after(10)), "  10 s  120,000 users written");
 });
 
-test("what has not changed is said again after thirty seconds", () => {
+test("unchanged progress is printed again after thirty seconds", () => {
   const lineOf = progressLines(START);
   const doing = { step: "users written", done: 1 };
   const said = [5, 10, 30, 34, 35, 40].filter((seconds) => lineOf(doing, after(seconds)));

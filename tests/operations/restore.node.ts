@@ -133,7 +133,7 @@ test("a folder that is not a backup is refused with a message, and nothing is lo
     if (content !== undefined) writeFileSync(join(empty, "manifest.json"), content);
     const { status, output } = restore();
     assert.equal(status, 1, output);
-    assert.match(output, /manifest\.json is missing or is no manifest/);
+    assert.match(output, /manifest\.json is missing or is not the manifest/);
     assert.doesNotMatch(output, /\n\s+at /);
   }
   copyFileSync(join(backup, "manifest.json"), join(empty, "manifest.json"));

@@ -19,10 +19,14 @@ const NAIVE_SEEDS = 8;
 
 const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
   ["R17: one new address for two accounts, a sign-up, providers and staff has one holder", oneNewAddress, naiveChange],
-  ["R17: an address that its owner replaces, removes and takes back is nobody else's", reservedAddress, naiveClaim],
+  ["R17: an address that its owner replaces, removes and takes back gets no other owner", reservedAddress, naiveClaim],
   ["R19: parallel removals never leave an account without a way to sign in", removals, naiveRemoval],
-  ["R21: a sleeping account keeps its number, or exactly one new account has it", startsOver, naiveStartOver],
-  ["R23: a dispute beside the thief's changes and refreshes ends all that is the thief's", disputes, naiveDispute],
+  ["R21: a dormant account keeps its number, or exactly one new account gets it", startsOver, naiveStartOver],
+  [
+    "R23: a dispute during a thief's changes and refreshes restores the number and ends the thief's sessions",
+    disputes,
+    naiveDispute,
+  ],
 ];
 
 useClock({ timers: true });

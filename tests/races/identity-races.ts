@@ -46,7 +46,10 @@ const providerSignIns = async (setting: RaceSetting, providers: Providers, name:
     )
   ).flat();
 
-/** R17: one new address for two accounts, a sign-up, both providers and staff at once has one holder, and refusals use nothing up. */
+/**
+ * R17: one new address, set by two accounts, a sign-up, both providers and staff at once, has one holder, and refused
+ * calls consume no token.
+ */
 export async function oneNewAddress(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();
@@ -83,8 +86,8 @@ export async function oneNewAddress(setting: RaceSetting): Promise<Verdict> {
 }
 
 /**
- * R17: an address that its owner replaces, removes and takes back, beside sign-ins by it and claims of others, is at every
- * time the owner's or nobody's, and refused claims use nothing up.
+ * R17: an address that its owner replaces, removes and takes back, during sign-ins with it and claims of others, always
+ * belongs to the owner or to nobody, and refused claims consume no token.
  */
 export async function reservedAddress(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
@@ -130,8 +133,8 @@ export async function reservedAddress(setting: RaceSetting): Promise<Verdict> {
 }
 
 /**
- * R19: removing two identifiers, a link and a passkey at once, beside a replacement and a sign-in, never leaves an account
- * without a way to sign in.
+ * R19: removing two identifiers, a link and a passkey at once, during a replacement and a sign-in, never leaves an
+ * account without a way to sign in.
  */
 export async function removals(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
@@ -179,8 +182,8 @@ export async function removals(setting: RaceSetting): Promise<Verdict> {
 }
 
 /**
- * R21: a sleeping account that is woken by a second proof or a provider and started over at once keeps its number, or one
- * new account has it. Every code for the number enters the account that has it in the end.
+ * R21: a dormant account that a second proof or a provider wakes while others start over with its number keeps it, or
+ * one new account gets it. Every sign-in with the number enters the account that has it in the end.
  */
 export async function startsOver(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
@@ -235,7 +238,7 @@ export async function startsOver(setting: RaceSetting): Promise<Verdict> {
 
 const DISPUTES = 5;
 
-/** R23: a dispute beside the thief's further changes and refreshes has one outcome, and ends all that is the thief's. */
+/** R23: a dispute during a thief's further changes and refreshes has one outcome and ends the thief's sessions. */
 export async function disputes(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const owner = await newUser();

@@ -39,7 +39,10 @@ async function sweep() {
   return { method: "POST", path: `${SWEEP}?${period}` };
 }
 
-/** R13: concurrent submissions, reviews and sweeper: an approved version was viewed and stays, and every link leads to a file. */
+/**
+ * R13: submissions, reviews and the sweeper at once: an approved version was viewed and stays, and the current
+ * submission references a stored file.
+ */
 export async function submissionsBesideReviews(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const [user, ...reviewers] = [await newUser(), await newStaff(), await newStaff()] as const;

@@ -116,7 +116,7 @@ export async function requests(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R4: correct attempts and requests at once: one token and at most one new code, which does not displace the old one. */
+/** R4: right codes and requests at once: one token and at most one new code, which does not displace the old one. */
 export async function requestsBesideGuesses(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const ip = newIp();

@@ -76,7 +76,10 @@ export async function registrations(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R18: many assertions of a device-bound passkey in any order: each opens at most one session, the counter never goes back. */
+/**
+ * R18: many assertions of a device-bound passkey in any order: each opens at most one session, and the counter never
+ * goes back.
+ */
 export async function countedAssertions(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const { person, authenticator } = await owner({ isSynced: false });

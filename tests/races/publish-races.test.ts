@@ -121,7 +121,11 @@ describe("R14: concurrent publishers and consumers", () => {
 });
 
 describe("A publisher and a consumer that read, act and then delete or mark", () => {
-  /** Publishes 50 events with eight publishers and consumes each message twice; returns the numbers of messages and effects. */
+  /**
+   * Publishes 50 events with eight publishers and consumes each message twice.
+   *
+   * @returns the numbers of messages and of effects.
+   */
   async function runNaive(seed: number, isCalm: boolean) {
     const userId = `naive-publish-${seed}-${isCalm}-${now}`;
     await insertEvents(userId, 50);

@@ -6,7 +6,10 @@ import { type FetchHandler, type Simulated, Simulation } from "../support/simula
 export type Mode = "apart" | "one request id" | "one idempotency key";
 export const MODES: Mode[] = ["apart", "one request id", "one idempotency key"];
 
-/** Number of simultaneous clients, a multiple of 20: 20 in `npm test`, with which every naive variant is caught; 100 in `npm run races`. */
+/**
+ * Number of simultaneous clients, a multiple of 20: 20 in `npm test`, which is enough to catch every naive variant, and
+ * 100 in `npm run races`.
+ */
 export const CLIENTS = Number((env as { RACE_CLIENTS?: string }).RACE_CLIENTS ?? "20");
 
 export interface RaceSetting {

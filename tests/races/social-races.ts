@@ -105,7 +105,8 @@ export async function assertedBesideProved(setting: RaceSetting): Promise<Verdic
 }
 
 /**
- * R11: one ID token used many times at once: one user and one session, which a rejected caller gets by repeating the call.
+ * R11: one ID token used many times at once: one user and one session, which a rejected caller gets by repeating the
+ * call.
  */
 export function idTokens(name: Name) {
   return async (setting: RaceSetting): Promise<Verdict> => {

@@ -168,8 +168,8 @@ export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
   const row = await env.DB.prepare("select status, status_reason, version from users where id = ?")
     .bind(user.userId)
     .first<{ status: string; status_reason: string | null; version: number }>();
-  // The rows have no order of their own. The changes form one chain from ACTIVE to the present state exactly if each ban
-  // but possibly the last is followed by an unban.
+  // The rows have no order of their own. The changes form one chain from ACTIVE to the present state if and only if an
+  // unban follows each ban, except possibly the last.
   const changes = (from: string, to: string) => audit.filter((each) => each.old === from && each.new === to).length;
   verdict.equal(
     "each change starts from the result of the previous one",

@@ -25,7 +25,7 @@ export const oauthRows: SecurityRows = {
   ]),
   "RFC 9700 2.1.1": shown([browserFlow, "is bound to the flow by PKCE"]),
   "RFC 9700 4.5": shown([browserFlow, "is rejected with the verifier of another flow"]),
-  "RFC 9700 4.8": shown([browserFlow, "is rejected twice in one query and without an S256 challenge"]),
+  "RFC 9700 4.8": shown([browserFlow, "is rejected if it is given twice, and without an S256 challenge"]),
   "Apple form_post": shown([
     browserFlow,
     "goes from login through start, provider and callback to a session and requests no more than it needs",
@@ -36,10 +36,10 @@ export const oauthRows: SecurityRows = {
     browserFlow,
     "goes from login through start, provider and callback to a session and requests no more than it needs",
   ]),
-  "ASVS 10.4.1": shown([oauth, "over sixty similar ones are refused"]),
+  "ASVS 10.4.1": shown([oauth, "over a hundred similar ones are refused"]),
   "RFC 9700 4.1": shown([oauth, "RFC 9700 section 4.1"]),
   "RFC 9700 4.11": shown([oauth, "RFC 9700 section 4.1, 4.11"]),
-  "ASVS 3.7.2": shown([oauth, "over sixty similar ones are refused"]),
+  "ASVS 3.7.2": shown([oauth, "over a hundred similar ones are refused"]),
   "RFC 9700 4.12": shown([
     browserFlow,
     "goes from login through start, provider and callback to a session and requests no more than it needs",

@@ -61,7 +61,7 @@ export const signInRows: SecurityRows = {
       "tests/users/notifications.test.ts",
       "notifies about a changed identifier in the app and with one message to the old identifier",
     ],
-    ["tests/auth/identity/identity.test.ts", "is replaced: other sessions end, the old one is told"],
+    ["tests/auth/identity/identity.test.ts", "is replaced: the old one is notified"],
   ),
   "ASVS 6.3.8": shown(
     [otpRequest, "ASVS 6.3.8: known, unknown and banned identifiers"],
@@ -126,7 +126,7 @@ export const signInRows: SecurityRows = {
       otpLocks,
       "NIST SP 800-63B 3.2.2: a hundred consecutive failures lock the network class until seven days pass without an attempt",
     ],
-    ["tests/auth/social/social-token.test.ts", "lifts the lock of a network class that failures closed"],
+    ["tests/auth/social/social-token.test.ts", "lifts the lock that failures set on a network class"],
   ),
   "ASVS 6.4.4": shown([staffPasskeys, "removes them, ends every session, and lets staff add one within 24 hours"]),
   "ASVS 6.4.6": shown([staffPasskeys, "of staff is for admins who used a passkey within ten minutes"]),
@@ -164,7 +164,7 @@ export const signInRows: SecurityRows = {
   "ASVS 7.4.2": shown([userDetail, "ends every session at once, with an audit row and a notification"], sessionModel),
   "ASVS 7.4.3": shown(
     [sessions, "ends all others and keeps the current one (ASVS 7.4.3)"],
-    ["tests/auth/identity/identity.test.ts", "is replaced: other sessions end, the old one is told"],
+    ["tests/auth/identity/identity.test.ts", "is replaced: the old one is notified"],
   ),
   "ASVS 7.4.5": {
     ...shown([userDetail, "staff can list them and end all of them, which is audited once"]),

@@ -40,7 +40,10 @@ async function newSigner(): Promise<{ sign: Sign; jwk: JsonWebKey }> {
   return { sign: (input) => crypto.subtle.sign("Ed25519", pair.privateKey, input), jwk };
 }
 
-/** Every relevant header field with every strange value and a valid signature, and every other JOSE header with a foreign one. */
+/**
+ * Tokens with strange values of the header's own fields or of `crit` and a valid signature, and tokens with other JOSE
+ * header fields and the signature of a foreign key.
+ */
 export async function mutateHeaders(sign: Sign, header: Part, claims: Part): Promise<string[]> {
   const foreign = await newSigner();
   const made: Promise<string>[] = [];
@@ -126,7 +129,10 @@ export function mutateClaims(sign: Sign, header: Part, claims: Part, decisive = 
   return Promise.all(made);
 }
 
-/** Every bit of the signature flipped, and every character of all three parts replaced by its neighbours. */
+/**
+ * The token with each bit of the signature flipped, with each of its bytes left out, and with each character of header
+ * and payload replaced by two others.
+ */
 export function mutateBytes(token: string): string[] {
   const [header = "", payload = "", signature = ""] = token.split(".");
   const raw = base64url.decode(signature);

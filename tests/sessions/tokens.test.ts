@@ -185,7 +185,7 @@ describe("an access token", () => {
 });
 
 describe("a refresh token", () => {
-  it("has the same bytes in every release, because a lost one is minted again", async () => {
+  it("keeps the order of its header fields and claims, because a lost one is minted again", async () => {
     const { refresh: token } = await newUser();
     // The claims, in the order that they have in the token.
     expect([decodeProtectedHeader(token), decodeJwt(token)].map(Object.keys)).toEqual([
@@ -274,7 +274,7 @@ it.each(["register", "login"])(
   },
 );
 
-it.each(["register", "login"])("%s reports a reused key regardless of the token", async (step) => {
+it.each(["register", "login"])("%s reports a reused Idempotency-Key even with an invalid token", async (step) => {
   const { identifier } = await newUser();
   clock.advance(61_000);
   const by = step === "register" ? newPhone() : identifier;
@@ -353,7 +353,7 @@ describe("a change of keys (ASVS 13.3.4)", () => {
     expect(answer.status).toBe(201);
   });
 
-  it("rejects everything that a retired key signed", async () => {
+  it("rejects access and refresh tokens that a retired key signed", async () => {
     const user = await newUser();
     expectRefused(await me(user.access, onlyNew));
     expectRefused(await refresh(user.refresh, onlyNew));

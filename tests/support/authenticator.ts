@@ -47,7 +47,7 @@ const sha256 = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await cr
 
 export const FLAGS = { present: 1, verified: 4, backupEligible: 8, backedUp: 16, attested: 64 } as const;
 
-/** What an answer may say otherwise than an honest authenticator would. */
+/** Parts of an answer in which it differs from that of an honest authenticator. */
 export interface Overrides {
   type?: string;
   origin?: string;
@@ -61,7 +61,7 @@ export interface Overrides {
   id?: string;
   fmt?: string;
   attStmt?: Map<number | string, unknown>;
-  /** Bytes behind the authenticator data. */
+  /** Bytes appended to the authenticator data. */
   rest?: Uint8Array;
   /** Changes the signature. */
   sign?: (signature: Uint8Array) => Uint8Array;

@@ -6,8 +6,9 @@ const membersOf = (part: unknown): [string, Node][] =>
   Object.entries((part ?? {}) as Record<string, Node>).filter(([, value]) => typeof value === "object");
 
 /**
- * Lists, as sentences, what breaks clients of the first document in the second one. Both have their references resolved.
- * Additions that a client may ignore are not listed: new operations, optional fields of requests, members of responses.
+ * Lists, as sentences, the changes in the second document that break clients of the first. Both have their references
+ * resolved. Additions that a client may ignore are not listed: new operations, optional fields of requests, members of
+ * responses.
  */
 export function findBreakingChanges(before: OpenApiDocument, after: OpenApiDocument): string[] {
   return Object.entries(before.paths).flatMap(([path, item]) =>

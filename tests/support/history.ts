@@ -1,6 +1,6 @@
 import { testEnv } from "./client.ts";
 
-/** Number of rows per table of a user's history, and a word contained in all personal data of it. */
+/** A user's history: the number of rows per table, and a word that all its personal data contains. */
 export interface History {
   rows: number;
   word: string;

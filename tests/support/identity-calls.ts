@@ -18,7 +18,7 @@ export async function signInAgain(identifier: string, options: CallOptions = {})
   return logIn(identifier, { ip: newIp(), ...options });
 }
 
-/** Takes earlier codes out of the limits; under a stopped clock, the next code gets a later id than the one before. */
+/** Excludes earlier codes from the sending limits; advances a stopped clock, so that the next code gets a later id. */
 async function forgetSends(identifier: string) {
   if (vi.isFakeTimers()) vi.setSystemTime(Date.now() + 1);
   await run("update otp_challenges set network_class = 'familiar', mailbox = null where identifier = ?", identifier);

@@ -175,7 +175,7 @@ async function findStrayFiles(ids: readonly string[]): Promise<string[]> {
   return heads.filter(([, object]) => object === null).map(([key]) => `${key} is named and not there`);
 }
 
-/** Objects of these users without a row. */
+/** Objects of these users that no live file of a submission references. */
 export async function findOrphans(ids: readonly string[]): Promise<string[]> {
   const keys: string[] = [];
   for (const id of ids) {

@@ -4,7 +4,7 @@ import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { run } from "./database.ts";
 import { runTasks } from "./tasks.ts";
 
-/** A finished run and the rows that its chunks read. */
+/** Number of chunks of a finished run, and of the rows that they processed. */
 export interface FinishedRun {
   chunks: number;
   processed: number;
@@ -65,7 +65,7 @@ export function countedDatabase(database = env.DB) {
   const DB = { prepare: (text: string) => database.prepare(text), batch } as unknown as D1Database;
   return {
     env: { DB },
-    /** Returns the maximum rows read by a batch and their total, and resets the counts. */
+    /** Returns the most rows that a batch read, their total and the number of statements, and resets the counts. */
     take() {
       const rows = batches.splice(0);
       const counted = { most: Math.max(0, ...rows), all: rows.reduce((sum, n) => sum + n, 0), queries };

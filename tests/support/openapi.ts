@@ -86,7 +86,7 @@ const isShared: Partial<Record<ErrorCode, Rule>> = {
   passkey_required: (operation, _, isListed) => operation["x-required-role"] !== undefined && !isListed,
 };
 
-/** The responses by status, each with its codes: the operation's own, or those of the response, and those of `default`. */
+/** The responses by status, each with its codes: the operation's own or the response's, and those of `default`. */
 function expand(method: string, operation: Operation): Record<string, Response> {
   const { default: others, ...responses } = operation.responses;
   const own = groupByStatus(operation["x-error-codes"]);

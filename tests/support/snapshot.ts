@@ -5,7 +5,7 @@ export type Snapshot = Record<string, string>;
 
 const known = new Map<D1Database, string[]>();
 
-/** Every table that the migrations create, without the internal tables of FTS5 indexes. */
+/** Every table that the migrations create, without FTS5 indexes and their internal tables. */
 async function tablesOf(database: D1Database): Promise<string[]> {
   let names = known.get(database);
   if (!names) {

@@ -84,7 +84,7 @@ const insertKyc = ({ id, kycStatus }: Person) =>
       values (?1, 'kyc of ' || ?1, '', '', '', ?1, '', ?2, 1, '', 0, 0, 0)`,
   ).bind(id, kycStatus);
 
-/** Removes the users of `insertPeople`; tasks in other files would treat them as long inactive. */
+/** Removes the users of `insertPeople` and their search entries. */
 export async function removePeople(): Promise<void> {
   const ids = inserted.splice(0);
   await testEnv.DB.prepare("delete from users where id in (select value from json_each(?))")

@@ -23,11 +23,11 @@ beforeEach(() => {
 /** What an account may hold, as statements about the user `?1`. */
 const holdings: Record<string, string> = {
   "a name": "update profiles set full_name = 'Canary Rai' where user_id = ?1",
-  "a KYC": "update users set kyc_status = 'APPROVED' where id = ?1",
+  "an approved KYC": "update users set kyc_status = 'APPROVED' where id = ?1",
   "a balance": "update wallets set balance_minor = 1 where user_id = ?1",
   "a debt": "update wallets set balance_minor = -1 where user_id = ?1",
   "a verified address": "update users set email = ?1 || '@example.com', email_verified = 1 where id = ?1",
-  "a link": `insert into social_accounts (issuer, subject, provider, user_id, identity_hash, linked_by, created_at)
+  "an Apple ID": `insert into social_accounts (issuer, subject, provider, user_id, identity_hash, linked_by, created_at)
     values ('i', ?1, 'APPLE', ?1, ?1, '', 1)`,
   "a passkey": `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
     created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, 1)`,
@@ -55,25 +55,25 @@ const register = async (identifier: string, more: object = {}) =>
     json: { identifier, verification_token: await freshToken(identifier, { env }), ...more },
   });
 
-describe("a code by SMS for an account that has slept for long", () => {
-  it.each(Object.keys(holdings))("does not enter it if it holds %s", async (holding) => {
+describe("sign-in with a code by SMS to a dormant account", () => {
+  it.each(Object.keys(holdings))("is refused if the account has %s", async (holding) => {
     const user = await sleeper(holding);
     expect(refusal(await logIn(user))).toEqual([409, "number_dormant"]);
   });
 
-  it("enters it one millisecond before the limit, and not after it", async () => {
+  it("succeeds until the limit of dormancy and is refused beyond it", async () => {
     expect((await logIn(await sleeper("a name", DAYS * DAY - 10))).status).toBe(200);
     expect(refusal(await logIn(await sleeper("a name", DAYS * DAY + 1)))).toEqual([409, "number_dormant"]);
   });
 
-  it("enters it if it holds nothing, if the rule is off, and by a code to its e-mail address", async () => {
+  it("succeeds if the account holds nothing or the rule is off; a code by e-mail succeeds as well", async () => {
     expect((await logIn(await sleeper("nothing"))).status).toBe(200);
     expect((await logIn(await sleeper(), {}, {})).status).toBe(200);
     const byEmail = await sleeper("a verified address");
     expect((await logIn({ identifier: `${byEmail.userId}@example.com` })).status).toBe(200);
   });
 
-  it("uses nothing up when it is refused", async () => {
+  it("does not redeem the verification token when it is refused", async () => {
     const user = await sleeper();
     const json = { identifier: user.identifier, verification_token: await freshToken(user.identifier, { env }) };
     const send = () => call("POST", "/api/auth/login", { ip: newIp(), env, json });
@@ -82,7 +82,7 @@ describe("a code by SMS for an account that has slept for long", () => {
     expect((await send()).status).toBe(200);
   });
 
-  it("is refused as before for a closed account, and for staff", async () => {
+  it("gets account_inactive if the account is closed or staff, which cannot be started over either", async () => {
     const banned = await sleeper();
     await run("update users set status = 'BANNED', status_reason = 'staff' where id = ?", banned.userId);
     const staff = await sleeper();
@@ -94,8 +94,8 @@ describe("a code by SMS for an account that has slept for long", () => {
   });
 });
 
-describe("a second proof wakes a sleeping account", () => {
-  it("by a token of its verified address, which is used up", async () => {
+describe("the second proof for a sign-in to a dormant account", () => {
+  it("may be a token of its verified e-mail address, which is redeemed", async () => {
     const user = await sleeper("a verified address");
     const email = `${user.userId}@example.com`;
     const second_token = await freshToken(email, { env });
@@ -105,7 +105,7 @@ describe("a second proof wakes a sleeping account", () => {
     expect(refusal(await call("POST", "/api/auth/login", { env, json }))).toEqual([400, "invalid_token"]);
   });
 
-  it("but not by a token of another address, an unverified one, or a forged one", async () => {
+  it("may not be a token of another or an unverified address, or a forged token", async () => {
     const user = await sleeper("a verified address");
     const second_token = await freshToken(newEmail(), { env });
     expect(refusal(await logIn(user, { second_token }))).toEqual([409, "number_dormant"]);
@@ -117,7 +117,7 @@ describe("a second proof wakes a sleeping account", () => {
     expect(refusal(await logIn(unverified, { second_token: theirs }))).toEqual([409, "number_dormant"]);
   });
 
-  it("by an old refresh token, also of a session that is gone, but not of a reused one or of another user", async () => {
+  it("may be an old refresh token, even of a deleted session, but not a reused one or another user's", async () => {
     const [user, reused, other] = [await sleeper(), await sleeper(), await sleeper()];
     await run("delete from sessions where user_id = ?", user.userId);
     expect((await logIn(user, { old_refresh_token: user.refresh })).status).toBe(200);
@@ -127,7 +127,7 @@ describe("a second proof wakes a sleeping account", () => {
     }
   });
 
-  it("but not by a refresh token whose reuse ended its session, not even after the longest sleep that can be configured", async () => {
+  it("may not be a refresh token whose reuse ended its session, even after the longest dormancy", async () => {
     const user = await signUp(newPhone(), { ip: newIp(), env });
     await run(holdings["a name"] ?? "", user.userId);
     const stolen = (await refresh(user.refresh)).body.data.refresh;
@@ -141,8 +141,8 @@ describe("a second proof wakes a sleeping account", () => {
   });
 });
 
-describe("starting over", () => {
-  it("gives the number a new account, which learns nothing of the old one, and tells the old one's address", async () => {
+describe("starting over with the number of a dormant account", () => {
+  it("creates an account that reveals nothing of the old one, and notifies the old one's e-mail address", async () => {
     const user = await sleeper("a verified address");
     await run(holdings["a name"] ?? "", user.userId);
     expect(refusal(await register(user.identifier))).toEqual([409, "user_already_exists"]);
@@ -182,7 +182,7 @@ describe("starting over", () => {
     expect((await logIn({ identifier: email })).body.data.user_id).toBe(user.userId);
   });
 
-  it("takes nothing from an account that is awake or from an e-mail address", async () => {
+  it("is refused if the account is not dormant, and for an e-mail address", async () => {
     const awake = await sleeper("a name", DAY);
     expect(refusal(await register(awake.identifier, { start_over: true }))).toEqual([409, "user_already_exists"]);
     const asleep = await sleeper("a verified address");
@@ -190,7 +190,7 @@ describe("starting over", () => {
     expect(refusal(await register(email, { start_over: true }))).toEqual([409, "user_already_exists"]);
   });
 
-  it("is possible for an existing account that takes the number as its own", async () => {
+  it("is possible for an existing account that adds the number", async () => {
     const [user, newOwner] = [await sleeper(), await signUp(newEmail(), { ip: newIp(), env })];
     const token = await freshToken(user.identifier, { env });
     const put = (start_over?: boolean) =>

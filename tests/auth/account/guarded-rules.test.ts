@@ -210,7 +210,7 @@ describe("the 600 wrong attempts of a network", () => {
     expect(await guesses(ip)).toBe(5);
   });
 
-  test("count each wrong attempt of a hundred simultaneous ones once and no right one", async () => {
+  test("count each of several simultaneous wrong attempts once, and no right one", async () => {
     const ip = newIp();
     const people = await Promise.all(
       Array.from({ length: 4 }, async () => {
@@ -255,7 +255,7 @@ describe("a network without attempts left", () => {
     },
   );
 
-  test("gets 600 wrong attempts and attempts at five codes, however many codes it requests", async () => {
+  test("may attempt only five codes beyond its 600 wrong attempts, however many codes it requests", async () => {
     const ip = newIp();
     await run(
       "insert or replace into network_guess_limits values (?, ?, 590)",
@@ -269,7 +269,7 @@ describe("a network without attempts left", () => {
       clock.advance(SECOND);
       for (let n = 0; n < 3; n++) heard += (await guess(phone, otherThan(code), ip)).status === 400 ? 1 : 0;
     }
-    // Ten attempts were left and went to the first codes; from then on five codes were exempt.
+    // Three attempts at each of the first five codes: ten were left, and the limit does not apply to these codes.
     expect(heard).toBe(15);
   });
 });
@@ -392,7 +392,7 @@ describe("ASVS 6.3.5: a user is notified of a lockout", () => {
     }
   });
 
-  test("once when a hundred consecutive failures close the class, although no other limit is reached", async () => {
+  test("once when a hundred consecutive failures lock the network class and no other limit is reached", async () => {
     const { identifier, userId } = await newUser();
     const ip = newIp();
     const code = await requestCode(identifier, { ip });

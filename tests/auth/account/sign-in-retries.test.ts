@@ -158,7 +158,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect((await take(await proveFor(), { headers })).status).toBe(success);
   });
 
-  it("stays valid while the database is down, which is 503 and never 4xx and binds no key (ASVS 16.5.2)", async () => {
+  it("stays valid while the database is down; the 503, never a 4xx, binds no key (ASVS 16.5.2)", async () => {
     const proof = await proveFor();
     const headers = { "idempotency-key": crypto.randomUUID() };
     const DB = new Proxy(testEnv.DB, {

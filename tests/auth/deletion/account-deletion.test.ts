@@ -290,17 +290,17 @@ describe("DELETE auth/account", () => {
   });
 
   it("detects that a naive deletion is correct alone and takes effect twice in a race", async () => {
-    const tellings = async (isCalm: boolean) => {
+    const countEvents = async (isCalm: boolean) => {
       const { userId } = await signUp();
       const calls = { method: "DELETE", path: `/api/auth/account?user=${userId}` };
       await new Simulation(7, naiveDeletion, isCalm).race(Array.from({ length: 20 }, () => calls));
       return (await rows("select id from recorded_events where user_id = ? and type = 'user.deleted'", userId)).length;
     };
-    expect(await tellings(true)).toBe(1);
-    expect(await tellings(false)).toBeGreaterThan(1);
+    expect(await countEvents(true)).toBe(1);
+    expect(await countEvents(false)).toBeGreaterThan(1);
   });
 
-  it("ends a session that is refreshed at the same moment (R8)", async () => {
+  it("ends a session that is refreshed at the same moment", async () => {
     for (const seed of [1, 2, 3]) {
       const user = await signUp();
       const simulation = new Simulation(seed);
@@ -320,7 +320,7 @@ describe("DELETE auth/account", () => {
     }
   });
 
-  it("completes whichever of its calls fails or crashes", async () => {
+  it("completes after a failure or crash at any of the first six calls of the request and of its task", async () => {
     const faults: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
     for (const fault of faults) {
       for (let index = 0; index < 6; index++) {

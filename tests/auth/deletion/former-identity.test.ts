@@ -50,11 +50,11 @@ async function pointsOf(userId: string): Promise<number> {
   return row?.current_points ?? Number.NaN;
 }
 
-describe("Limits on one-time codes after an account was deleted", () => {
+describe("After an account was deleted,", () => {
   it.each([
     ["a phone number", newPhone],
     ["an e-mail address", newEmail],
-  ])("still count the codes sent to %s: five per hour across deleted accounts", async (_, newOne) => {
+  ])("the limit of five codes per hour to %s still counts the codes of the deleted account", async (_, newOne) => {
     const identifier = newOne();
     for (const wait of [MINUTE, MINUTE, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE]) {
       const { access } = await register(identifier);
@@ -70,7 +70,7 @@ describe("Limits on one-time codes after an account was deleted", () => {
     expect(codeOf(await ask(identifier)), "when the hour is over").toBe("ok");
   });
 
-  it("hold for test identifiers as well", async () => {
+  it("a test identifier still waits for its next code", async () => {
     const identifier = newPhone();
     const until = new Date(Date.now() + 10 * DAY).toISOString().slice(0, 10);
     const env = { TEST_IDENTIFIERS: JSON.stringify([{ identifier, code: "424242", until }]) } as Partial<Env>;
@@ -85,7 +85,7 @@ describe("Limits on one-time codes after an account was deleted", () => {
     expect(codeOf(await ask(identifier, options))).toBe("ok");
   });
 
-  it("keep locks of one network and of all networks until they end", async () => {
+  it("the lock of a network lasts until it ends and does not affect another network", async () => {
     const [ip, home] = [newIp(), newIp()];
     const { identifier, access } = await signUp(newPhone(), { ip: home });
     clock.advance(MINUTE);
@@ -106,7 +106,7 @@ describe("Limits on one-time codes after an account was deleted", () => {
     expect(codeOf(await ask(identifier, { ip }))).toBe("ok");
   });
 
-  it("keep the lock of the known and of the unknown network class, for networks that are unknown again", async () => {
+  it("the lock of either network class lasts until it ends, and known networks are unknown again", async () => {
     for (const networkClass of ["familiar", "other"]) {
       const home = newIp();
       const { identifier, access } = await signUp(newPhone(), { ip: home });
@@ -128,7 +128,7 @@ describe("Limits on one-time codes after an account was deleted", () => {
     }
   });
 
-  it("end every code of the deleted account and forget its known networks", async () => {
+  it("every code of the account is invalid and its known networks are forgotten", async () => {
     const ip = newIp();
     const { identifier, access } = await signUp(newPhone(), { ip });
     clock.advance(MINUTE);
@@ -144,7 +144,7 @@ describe("Limits on one-time codes after an account was deleted", () => {
     expect(sends).toEqual([{ network_class: "other" }]);
   });
 
-  it("end an unused verification token of the deleted account, even after the next code", async () => {
+  it("an unused verification token of the account is invalid, even after the next code", async () => {
     const ip = newIp();
     const { identifier, access } = await signUp(newPhone(), { ip });
     clock.advance(MINUTE);
@@ -157,7 +157,7 @@ describe("Limits on one-time codes after an account was deleted", () => {
     expect(await register()).toBe("invalid_token");
   });
 
-  it("are stored only under a keyed hash while there is no account", async () => {
+  it("its identifier is stored only as a keyed hash", async () => {
     const { identifier, access } = await signUp();
     const [sent] = await rows<{ cid: string }>("select cid from otp_challenges where identifier = ?", identifier);
     await remove(access);

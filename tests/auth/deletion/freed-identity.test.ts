@@ -128,7 +128,7 @@ describe("An identifier that staff replaced or removed", () => {
   it.each([
     ["e-mail address", newEmail, "email"],
     ["phone number", newPhone, "phone_number"],
-  ] as const)("of a verified %s earns no bonus again, alive or deleted", async (_, newOne, field) => {
+  ] as const)("that was a verified %s earns no second bonus, even after a deletion", async (_, newOne, field) => {
     const [admin, freed, next] = [await newAdmin(), newOne(), newOne()];
     const user = await enter(freed, "register");
     await change(admin, user.userId, { [field]: next });

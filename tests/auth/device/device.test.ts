@@ -54,7 +54,7 @@ describe("auth/device", () => {
     expect(body.data[0].device_name).toBe("Asha's phone");
   });
 
-  it("keeps one row per device, keeps values that a repeated call omits, and counts an identical call only as use", async () => {
+  it("keeps one row per device and values that a call omits; an identical call only updates the last use", async () => {
     const { access, userId } = await signUp();
     const first = await post(access, phone({ device_name: "Old name", app_version: "1" }));
     clock.advance(1000);
@@ -150,7 +150,7 @@ describe("auth/device", () => {
     it.each([
       ["of as many devices", (i: number) => phone({ device_id: `device-${i}` })],
       ["of one device with as many push tokens", () => phone()],
-      ["of one device as it is", () => phone({ fcm_token: "push-the-same-token" })],
+      ["of one unchanged device", () => phone({ fcm_token: "push-the-same-token" })],
     ])("accepts 30 registrations %s; rejects the 31st and changes nothing", async (_, make) => {
       const [user, neighbour] = [await signUp(), await signUp()];
       for (let i = 0; i < 30; i++) expect((await post(user.access, make(i))).status).toBe(200);

@@ -36,7 +36,7 @@ async function pagesOf(user: SignedIn, options: CallOptions = {}) {
   }
 }
 
-/** A UUIDv7 of a year ago, whose end counts the rows. */
+/** SQL for the UUIDv7 of row `i`, with the given time (epoch ms). */
 const oldId = (at: number) => {
   const hex = at.toString(16).padStart(12, "0");
   return `'${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-' || printf('%012x', i)`;
@@ -69,7 +69,7 @@ async function insertLists(userId: string, count: number, word: string): Promise
   }
 }
 
-/** Everything that is held about a person, with `word` in each text of theirs and SECRET in what is nobody's to see. */
+/** Creates a user with every kind of data: `word` is in each of their texts, SECRET in what no export may show. */
 async function livelyPerson(word: string) {
   const user = await newUser();
   const email = newEmail();
@@ -103,7 +103,7 @@ async function livelyPerson(word: string) {
 }
 
 describe("GET users/export", () => {
-  it("has everything about the caller and nothing of others, no key, token or hash", async () => {
+  it("contains all data about the caller, none about others, and no key, token or hash", async () => {
     const word = `asha${crypto.randomUUID()}`;
     const { user, email, passkey } = await livelyPerson(word);
     const stranger = `bikash${crypto.randomUUID()}`;
@@ -152,7 +152,7 @@ describe("GET users/export", () => {
     expect(rentals[0]).toMatchObject({ amount: "75.50", on_time: true });
   });
 
-  it("opens the documents by its links", async () => {
+  it("contains links that open the KYC documents", async () => {
     const user = await newUser();
     await submit(user);
     const { body } = await exported(user);
@@ -160,7 +160,7 @@ describe("GET users/export", () => {
     expect((await call("GET", pathname + search)).status).toBe(200);
   });
 
-  it("goes on by cursor with the lists that have more: 1,200 entries of each, each once and newest first", async () => {
+  it("returns lists of 1,200 entries on three pages by cursor, each entry once and newest first", async () => {
     const user = await newUser();
     await insertLists(user.userId, 1_200, "word");
     const pages = await pagesOf(user);
@@ -197,7 +197,7 @@ describe("GET users/export", () => {
     };
     const few = await cost(1_100);
     const many = await cost(6_000);
-    // SQLite may read one row behind the end of each range, where other users' rows stand.
+    // SQLite may read one row past the end of each range if rows of other users follow.
     for (const page of ["first", "next"] as const) expect(Math.abs(many[page] - few[page])).toBeLessThan(LISTS);
     expect(many.first).toBeLessThan(BOUNDED_ROWS);
   });
@@ -269,7 +269,7 @@ describe("GET users/export", () => {
     expect((await exported(again)).status).toBe(200);
   });
 
-  it("goes on beyond the day's exports, for an hour and for its owner only", async () => {
+  it("returns further pages after the day's exports are used up, for an hour and only to their owner", async () => {
     const user = await newUser();
     await insertLists(user.userId, 501, "word");
     const started = [await exported(user), await exported(user), await exported(user)];
@@ -288,7 +288,7 @@ describe("GET users/export", () => {
     expect(refusal(await exported(again, query))).toEqual(unknown);
   });
 
-  it("asks for a proof, also on further pages, and counts no refused call", async () => {
+  it("requires a recent proof, also for further pages, and does not count refused calls", async () => {
     const user = await newUser();
     await insertLists(user.userId, 501, "word");
     const { body } = await exported(user);
@@ -301,7 +301,7 @@ describe("GET users/export", () => {
     expect(await countOf("audit_logs", user.userId, "entity_type = 'export'")).toBe(1);
   });
 
-  it("is for staff their own data too, and is refused once the session has ended", async () => {
+  it("returns a staff member's own data, and is refused once the session has ended", async () => {
     const user = await signUp(undefined, { ip: newIp() });
     await promote(user);
     expect((await exported(user)).body.data.account.id).toBe(user.userId);
@@ -309,7 +309,7 @@ describe("GET users/export", () => {
     expect((await exported(user)).status).toBe(401);
   });
 
-  it("is a download", async () => {
+  it("is sent as a file download that may not be cached", async () => {
     const answer = await exported(await newUser());
     expect(answer.headers.get("Content-Disposition")).toBe('attachment; filename="my-data.json"');
     expect(answer.headers.get("Cache-Control")).toContain("no-store");

@@ -64,7 +64,7 @@ async function phished() {
 }
 
 describe("POST auth/identity/dispute", () => {
-  it("restores the account if the identifier itself proved the change, with all that was added since", async () => {
+  it("restores the account and removes what was added since if the identifier itself proved the change", async () => {
     const { owner, thief, theirs } = await phished();
     const link = await providers.nativeSignIn("apple", newPerson("apple"));
     expect((await call("POST", "/api/auth/apple/link", { env, token: thief.access, json: link })).status).toBe(200);
@@ -114,7 +114,7 @@ describe("POST auth/identity/dispute", () => {
     expect((await signUp(theirs, { ip: newIp(), env })).userId).not.toBe(owner.userId);
   });
 
-  it.each(["google", "apple"] as const)("removes what %s said about a thief who linked it", async (name) => {
+  it.each(["google", "apple"] as const)("removes the claims of %s if a thief linked it", async (name) => {
     const { owner, thief } = await phished();
     const link = await providers.nativeSignIn(name, newPerson(name));
     expect((await call("POST", `/api/auth/${name}/link`, { env, token: thief.access, json: link })).status).toBe(200);
@@ -123,7 +123,7 @@ describe("POST auth/identity/dispute", () => {
     expect(await claimsOf(owner)).toBeNull();
   });
 
-  it("keeps what a provider said that the owner linked before the first change", async () => {
+  it("keeps the claims of a provider that the owner linked before the first change", async () => {
     const owner = await newUser();
     const link = await providers.nativeSignIn("google", newPerson("google"));
     expect((await call("POST", "/api/auth/google/link", { env, token: owner.access, json: link })).status).toBe(200);
@@ -280,8 +280,8 @@ describe("POST auth/identity/dispute", () => {
   });
 });
 
-describe("after a change", () => {
-  it("records the former identifier, so that it earns no second bonus, and the deletion frees and forgets it", async () => {
+describe("an identifier that its user replaced", () => {
+  it("earns no second bonus, and the deletion of the account frees and forgets it", async () => {
     const user = await newUser();
     const phone = newPhone();
     expect((await setIdentifier(user.access, phone, { env })).status).toBe(200);
@@ -298,7 +298,7 @@ describe("after a change", () => {
     expect(points).toEqual([{ current_points: 0 }]);
   });
 
-  it("records the former identifier by its task, before the reservation ends", async () => {
+  it("is recorded by the task of the change, so that it earns no bonus once its reservation ends", async () => {
     const user = await newUser();
     expect((await setIdentifier(user.access, newPhone(), { env })).status).toBe(200);
     await runTasks(tasks.take(user.userId, "user.identifier_changed"), env);

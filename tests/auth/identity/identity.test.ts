@@ -29,7 +29,7 @@ const newUser = (identifier = newPhone(), locale = "en") =>
   signUp(identifier, { ip: newIp(), env, headers: { "accept-language": locale } });
 const patch = (token: string, json: object) => call("PATCH", "/api/auth/identity", { env, token, json });
 
-/** Delivers the messages of the user's events, twice each; returns the texts by recipient. */
+/** Delivers the user's events about identifiers, twice each; returns all texts without a code, by recipient. */
 async function messagesOf(user: SignedIn): Promise<Record<string, string[]>> {
   const due = tasks.take(user.userId).filter(({ type }) => /identifier_changed|message_due/.test(type));
   const since = await count("from local_outbox");
@@ -110,7 +110,7 @@ describe("GET auth/identity", () => {
     ]);
   });
 
-  it("leaves auth/me with the members that it had", async () => {
+  it("adds none of its fields to auth/me", async () => {
     const user = await newUser();
     expect(Object.keys((await me(user.access)).body.data)).toEqual([
       ...["id", "username", "profile_picture", "referral_code", "status", "date_joined", "profile_complete"],
@@ -148,7 +148,7 @@ describe("PATCH auth/identity", () => {
 
 describe("a code requested with the purpose CHANGE", () => {
   it.each(["otp/request by SMS", "otp/request by e-mail"])(
-    "says so (%s), and its answers are as ever",
+    "says in its message that it changes a sign-in (%s), and its responses are those of any other code",
     async (name) => {
       const identifier = name.endsWith("SMS") ? newPhone() : newEmail();
       const request = { ip: newIp(), json: { identifier, purpose: "CHANGE" } };
@@ -163,8 +163,8 @@ describe("a code requested with the purpose CHANGE", () => {
   );
 });
 
-describe("an own email address or phone number", () => {
-  it("is added: verified, told to the other one, and no session ends", async () => {
+describe("the caller's email address or phone number", () => {
+  it("is added as verified; the other one is notified and no session ends", async () => {
     const user = await newUser(newPhone(), "ne");
     const other = await signInAgain(user.identifier);
     const email = newEmail();
@@ -194,7 +194,7 @@ describe("an own email address or phone number", () => {
     expect((await signInAgain(email)).userId).toBe(user.userId);
   });
 
-  it("is replaced: other sessions end, the old one is told and loses its known networks, the caller stays", async () => {
+  it("is replaced: the old one is notified and loses its known networks, and other sessions end", async () => {
     const user = await newUser();
     const email = newEmail();
     await setIdentifier(user.access, email, { env });
@@ -228,7 +228,7 @@ describe("an own email address or phone number", () => {
     expect((await signInAgain(phone)).userId).toBe(user.userId);
   });
 
-  it("is removed: other sessions end, and it signs nobody in", async () => {
+  it("is removed: other sessions end, removing it again succeeds, and the last sign-in method stays", async () => {
     const user = await newUser();
     const email = newEmail();
     await setIdentifier(user.access, email, { env });
@@ -241,7 +241,7 @@ describe("an own email address or phone number", () => {
     expect(refusal(await removeIdentifier(user.access, "email", { env }))).toEqual([409, "last_sign_in_method"]);
   });
 
-  it("stays as it is if it is so already, and then needs no live token", async () => {
+  it("needs no live token if the caller already has it, and then nothing changes", async () => {
     const user = await newUser();
     const before = await rows("select version from users where id = ?", user.userId);
     expect((await putIdentifier(user.access, user.identifier, "x".repeat(90))).status).toBe(200);
@@ -307,7 +307,7 @@ describe("an own email address or phone number", () => {
     );
   });
 
-  it("is changed 5 times a day; the sixth waits until the first is a day old, and others are not affected", async () => {
+  it("may be changed 5 times a day; the sixth change waits until the first is a day old", async () => {
     const [user, neighbour] = [await newUser(), await newUser()];
     for (let change = 0; change < 5; change++) {
       expect((await setIdentifier(user.access, newEmail(), { env })).status).toBe(200);

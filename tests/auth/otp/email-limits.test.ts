@@ -168,7 +168,7 @@ describe("Codes by e-mail to one mailbox", () => {
     expect(rows.results.map(({ email }) => email)).toEqual([`${name}+app@example.com`, `${name}@example.com`].sort());
   });
 
-  test("are still counted for its other spellings once the account of its own spelling is deleted", async () => {
+  test("still count for every spelling of the address after its account was deleted", async () => {
     const [name, home] = [newName(), newIp()];
     const owner = await signUp(`${name}@example.com`, { ip: home });
     clock.advance(2 * MINUTE);

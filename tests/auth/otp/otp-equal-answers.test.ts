@@ -72,8 +72,8 @@ describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier,
   };
 
   const outcomes: [string, number, number][] = [
-    ["made", 0, 200],
-    ["made in the reserve", 8, 200],
+    ["requested", 0, 200],
+    ["requested while only the reserve is left", 8, 200],
     ["refused because the last one was just sent", 0, 429],
     ["refused because the budget is spent", 10, 503],
   ];
@@ -86,7 +86,7 @@ describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier,
       const { all, env } = await people(10);
       const found = [];
       for (const identifier of Object.values(all)) {
-        // The codes before this one were sent and counted.
+        // The budget is reset, because it counted the codes of the identifiers before this one.
         await setTaken(taken);
         const headers: Record<string, string> = isKeyed ? { "idempotency-key": crypto.randomUUID() } : {};
         if (status === 429) {

@@ -38,7 +38,7 @@ async function lockedFor(identifier: string, code: string, ip: string): Promise<
   return Number(answer.headers.get("retry-after"));
 }
 
-/** D1 whose answer arrives some milliseconds after it decided. */
+/** D1 whose response arrives `milliseconds` after its decision. */
 function slowDatabase(clock: Clock, milliseconds: number): D1Database {
   const batch = async (statements: D1PreparedStatement[]) => {
     const results = await testEnv.DB.batch(statements);
@@ -48,7 +48,7 @@ function slowDatabase(clock: Clock, milliseconds: number): D1Database {
   return new Proxy(testEnv.DB, { get: (db, name) => (name === "batch" ? batch : Reflect.get(db, name).bind(db)) });
 }
 
-/** A user who signed in from the network so long ago that no daily limit is left. */
+/** A user who signed in from the network so long ago that no daily limit counts it any more. */
 async function userAt(home: string): Promise<{ phone: string; clock: Clock }> {
   const { identifier: phone } = await signUp(newPhone(), { ip: home });
   const clock = stopClock();

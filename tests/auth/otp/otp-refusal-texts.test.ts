@@ -23,7 +23,7 @@ describe("a refused request for a code", () => {
       )
       .run();
 
-  test("blames the request count only on a caller who requested two codes, not on a newcomer to a busy network", async () => {
+  test("blames too many requests only if its network already requested a code for the identifier", async () => {
     const ip = newIp();
     const early = newPhone();
     expect((await request(early, ip)).status).toBe(200);
@@ -44,7 +44,7 @@ describe("a refused request for a code", () => {
     ]);
   });
 
-  test("names the channel to the owner of an address for which others requested codes", async () => {
+  test("names the channel if only other networks requested codes for the address", async () => {
     const address = newEmail();
     for (let sent = 0; sent < 5; sent++) {
       expect((await request(address, newIp())).status).toBe(200);
@@ -58,13 +58,13 @@ describe("a refused request for a code", () => {
   });
 });
 
-describe("a code that is verified again without a key", () => {
+describe("a code that is verified again without an Idempotency-Key", () => {
   const USED = "This code was already used.";
 
   test.each([
     ["a phone number", newPhone],
     ["an e-mail address", newEmail],
-  ])("is said to be used, to the network that verified it for %s and to no other", async (_, identify) => {
+  ])("is reported as used to the network that verified it and to no other (%s)", async (_, identify) => {
     const [identifier, ip] = [identify(), newIp()];
     const code = await requestCode(identifier, { ip });
     expect((await attempt(identifier, code, ip)).status).toBe(200);

@@ -35,7 +35,7 @@ async function guessWrong(times: number, identifier: string, code: string, ip?: 
   }
 }
 
-/** A user who signed in from the network so long ago that no daily limit is left. */
+/** A user who signed in from the network so long ago that no daily limit counts it any more. */
 async function userAt(home: string) {
   const { identifier: phone } = await signUp(newPhone(), { ip: home });
   const clock = stopClock();
@@ -101,7 +101,7 @@ describe("a right code", () => {
   });
 
   test.each(["12345", "1234567", "12a456", "", null, undefined])(
-    "%s is a validation error and is not counted as an attempt",
+    "stays valid after %s was sent instead, which is a validation error and not counted as an attempt",
     async (otp) => {
       const phone = newPhone();
       const code = await requestCode(phone, { ip: newIp() });
@@ -160,7 +160,7 @@ describe("a right code", () => {
   });
 });
 
-/** The KV keys under which the live codes of the identifier stand. */
+/** The keys of the KV entries that contain a code of the identifier. */
 async function liveCodesInKv(identifier: string) {
   const { results } = await testEnv.DB.prepare("select cid from otp_challenges where identifier = ?")
     .bind(identifier)
@@ -252,7 +252,7 @@ describe("attempts", () => {
   });
 });
 
-describe("KV that is behind", () => {
+describe("a stale or damaged KV entry of live codes", () => {
   const attemptsAt = async (phone: string) => {
     const { results } = await testEnv.DB.prepare(
       "select attempts_other as n from otp_challenges where identifier = ? order by cid",
@@ -262,7 +262,7 @@ describe("KV that is behind", () => {
     return results.map(({ n }) => n);
   };
 
-  /** Three codes, and what KV told of them after each. */
+  /** Requests three codes; returns them, and the KV entry after each. */
   async function threeCodes() {
     const clock = stopClock();
     const phone = newPhone();
@@ -277,7 +277,7 @@ describe("KV that is behind", () => {
     return { phone, codes, hints, name };
   }
 
-  test("about the live codes changes neither which codes an attempt is compared with nor what it costs", async () => {
+  test("changes neither which codes an attempt is compared with nor what it costs", async () => {
     for (const behind of [0, 1, 2, 3]) {
       const { phone, codes, hints, name } = await threeCodes();
       const hint = hints.at(-1 - behind);
@@ -296,7 +296,7 @@ describe("KV that is behind", () => {
     ["not JSON", "{"],
     ["of another shape", '[["cid"]]'],
     ["full of unknown codes", JSON.stringify(Array.from({ length: 9 }, (_, i) => ({ cid: `${i}`, secretId: "s" })))],
-  ])("or %s costs a second trip and no answer", async (_, value) => {
+  ])("that is %s does not change the result of an attempt", async (_, value) => {
     const phone = newPhone();
     const code = await requestCode(phone, { ip: newIp() });
     await testEnv.KV.put((await liveCodesInKv(phone))[0]?.name ?? "", value);

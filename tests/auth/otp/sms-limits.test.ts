@@ -208,7 +208,7 @@ describe("The daily SMS budget at otp/request", () => {
     const known = await ownerAt(newIp());
     await setTaken(taken);
     const outcomes = [await requestFor(known, withBudget(10))];
-    // The first code was sent and counted.
+    // The budget is reset, because it counted the first code.
     await setTaken(taken);
     outcomes.push(await requestFor(newPhone(), withBudget(10)));
     const [one, other] = outcomes.map(({ answer, work, codes }) => ({ ...visible(answer), work, codes }));

@@ -35,13 +35,13 @@ const passkeysOf = async (person: SignedIn): Promise<{ id: string; name: string 
 const on = (method: string, id: string, { access }: SignedIn, json?: unknown) =>
   documented(method, `/api/auth/passkeys/${id}`, { token: access, ...(json ? { json } : {}) });
 
-/** Sign-in and proof lie too long ago, or a millisecond less. */
-const isTooLong = [
+/** How long ago the sign-in was (ms), and whether it still counts as a proof. */
+const PROOF_AGES = [
   [10 * MINUTE_MS - 5_000, true],
   [10 * MINUTE_MS + 1, false],
 ] as const;
 
-/** The person's messages of this kind, by their recipient. */
+/** The recipients of the person's messages of this kind. */
 async function toldOf(person: SignedIn, message: string): Promise<string[]> {
   const events = await eventsOf(person.userId, "security.message_due");
   const payloads = events.map(({ payload }) => JSON.parse(payload ?? "{}"));
@@ -99,7 +99,7 @@ describe("Adding a passkey", () => {
     expect((await ownOptions(person, "PROOF")).allowCredentials).toEqual(named);
   });
 
-  test.each(isTooLong)("needs a proof within ten minutes (%i ms ago: %s)", async (milliseconds, isAllowed) => {
+  test.each(PROOF_AGES)("needs a proof within ten minutes (%i ms ago, valid: %s)", async (milliseconds, isAllowed) => {
     const person = await newUser();
     const options = await ownOptions(person, "REGISTER");
     const credential = await (await Authenticator.create()).register(options);
@@ -115,7 +115,7 @@ describe("Adding a passkey", () => {
     expect(await passkeysOf(person)).toEqual([]);
   });
 
-  test("repeated is the same passkey, also at once, and uses its challenge up", async () => {
+  test("repeated, even concurrently, returns the same passkey and uses the challenge up", async () => {
     const person = await newUser();
     const options = await ownOptions(person, "REGISTER");
     const credential = await (await Authenticator.create()).register(options);
@@ -141,7 +141,7 @@ describe("Adding a passkey", () => {
     expect(await passkeysOf(person)).toHaveLength(1);
   });
 
-  test("takes a challenge of this session, this user and this purpose alone", async () => {
+  test("accepts only a challenge of this session, this user and this purpose", async () => {
     const [person, other] = [await newUser(), await newUser()];
     const elsewhere = await signInBy((await addPasskey(person)).authenticator);
     await addPasskey(other);
@@ -167,7 +167,7 @@ describe("Adding a passkey", () => {
     expect(await signInBy(authenticator)).toMatchObject({ userId: person.userId });
   });
 
-  test("is possible ten times, and not an eleventh", async () => {
+  test("is possible up to ten passkeys, and ten times a day", async () => {
     const person = await newUser();
     const clock = stopClock();
     for (let i = 0; i < 9; i++) await addPasskey(person);
@@ -243,7 +243,7 @@ describe("Removing a passkey", () => {
     expect((await me(own.access)).status).toBe(200);
   });
 
-  test.each(isTooLong)("needs a proof within ten minutes (%i ms ago: %s)", async (milliseconds, isAllowed) => {
+  test.each(PROOF_AGES)("needs a proof within ten minutes (%i ms ago, valid: %s)", async (milliseconds, isAllowed) => {
     const person = await newUser();
     const { passkey } = await addPasskey(person);
     await age(person, milliseconds);

@@ -104,7 +104,7 @@ describe("A sign-in with a passkey", () => {
       expect([origin, await from(origin)]).toEqual([origin, 400]);
   });
 
-  test("tells of a new network once, and remembers it", async () => {
+  test("reports a new network once and remembers it", async () => {
     const { person, authenticator } = await withPasskey();
     const ip = newIp();
     await signInBy(authenticator, { ip });
@@ -112,7 +112,7 @@ describe("A sign-in with a passkey", () => {
     expect(await eventsOf(person.userId, "auth.new_device")).toHaveLength(1);
   });
 
-  test("reactivates an account that was inactive, and refuses one that staff closed without using the challenge", async () => {
+  test("reactivates an inactive account; refuses one that staff closed and leaves the challenge unused", async () => {
     const { person, authenticator } = await withPasskey();
     const credential = await authenticator.assert(await signInOptions());
     for (const [status, reason] of [
@@ -178,7 +178,7 @@ describe("A challenge", () => {
     expect(await eventsOf(person.userId, "auth.passkey_suspect")).toEqual([]);
   });
 
-  test("gives no session again once its session was refreshed or has ended", async () => {
+  test("does not return its session again once the session was refreshed", async () => {
     const { authenticator } = await withPasskey();
     const credential = await authenticator.assert(await signInOptions());
     const first = await logInWith(credential);
@@ -186,7 +186,7 @@ describe("A challenge", () => {
     expectError(await logInWith(credential), 400, "passkey_failed");
   });
 
-  test("with a challenge that is altered, invented, of another purpose or signed with another secret is refused", async () => {
+  test("that is altered, invented, of another purpose or signed with another secret is refused", async () => {
     const { person, authenticator } = await withPasskey();
     const forged = await signInOptions();
     const challenges = [

@@ -68,7 +68,7 @@ describe("A registration", () => {
     await addPasskey(someone, { algorithm });
   });
 
-  test("keeps whether the passkey may be copied, and whether it was", async () => {
+  test("stores whether the passkey is eligible for backup, and whether it is backed up", async () => {
     for (const [flags, eligible, synced] of [
       [UP_UV, 0, 0],
       [UP_UV | FLAGS.backupEligible, 1, 0],
@@ -139,7 +139,7 @@ describe("A sign-in", () => {
     expectError(await logInWith(credential), 400, "passkey_failed");
   });
 
-  test("follows whether a passkey that may be copied is copied", async () => {
+  test("updates whether a passkey that is eligible for backup is backed up", async () => {
     const person = await newUser();
     const { authenticator: synced } = await addPasskey(person);
     for (const [flags, expected] of [
@@ -154,8 +154,8 @@ describe("A sign-in", () => {
   });
 });
 
-describe("Whatever is sent as a credential", () => {
-  test("a changed bit of any part of a sign-in is refused, and nothing fails", async () => {
+describe("A malformed credential", () => {
+  test("with a changed bit in any part of a sign-in gets 400, never 500", async () => {
     const { authenticator } = await addPasskey(await newUser());
     const options = await signInOptions();
     const genuine = await authenticator.assert(options);
@@ -175,7 +175,7 @@ describe("Whatever is sent as a credential", () => {
     expect((await logInWith(genuine)).status).toBe(200);
   });
 
-  test("random CBOR as a registration is refused, and nothing fails", async () => {
+  test("with random CBOR as a registration gets 400, never 500", async () => {
     const person = await newUser();
     const options = await ownOptions(person, "REGISTER");
     const genuine = await (await Authenticator.create()).register(options);
@@ -266,7 +266,7 @@ describe("Whatever is sent as a credential", () => {
   );
 
   test.each(["", "null", "7", '"x"', "[]", "{}", '{"challenge":7}', "\ufeff{}", "\xff"])(
-    "client data that hold %j are refused",
+    "with client data of %j is refused",
     async (text) => {
       const { authenticator } = await addPasskey(await newUser());
       const genuine = await authenticator.assert(await signInOptions());

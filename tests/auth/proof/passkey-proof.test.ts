@@ -41,7 +41,7 @@ describe("A proof by passkey", () => {
     expectError(late, 403, "reauthentication_required");
   });
 
-  test("repeated within 180 seconds gives the same answer, and later none", async () => {
+  test("repeated within 180 seconds gets the same response, and is refused afterwards", async () => {
     const person = await newUser();
     const { authenticator } = await addPasskey(person);
     const clock = stopClock();
@@ -66,7 +66,7 @@ describe("A proof by passkey", () => {
     expectError(await prove(person, unused), 400, "passkey_failed");
   });
 
-  test("twenty at once are one proof", async () => {
+  test("sent twenty times at once counts once", async () => {
     const person = await newUser();
     const { authenticator } = await addPasskey(person);
     const credential = await authenticator.assert(await ownOptions(person, "PROOF"));
@@ -109,13 +109,13 @@ describe("A proof by passkey", () => {
     ).toEqual([{ proved_at: null }]);
   });
 
-  test("without a passkey has no options", async () => {
+  test("is not offered to a user without a passkey", async () => {
     const person = await newUser();
     const json = { purpose: "PROOF" };
     expectError(await call("POST", "/api/auth/passkeys/options", { token: person.access, json }), 404, "not_found");
   });
 
-  test("or a verification token: exactly one of them", async () => {
+  test("is required unless there is a verification token, and is rejected together with one", async () => {
     const person = await newUser();
     const { authenticator } = await addPasskey(person);
     const credential = await authenticator.assert(await ownOptions(person, "PROOF"));

@@ -73,7 +73,7 @@ describe("Apple's authorization code", () => {
     expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(0);
   });
 
-  it("of another person's sign-in does not cause that person's grant to be revoked by a deletion", async () => {
+  it("of another person's sign-in is refused and does not replace the stored refresh token", async () => {
     const [victim, attacker] = [newApplePerson(), newApplePerson()];
     const own = await providers.nativeSignIn("apple", attacker);
     const first = await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json: own });

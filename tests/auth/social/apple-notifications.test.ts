@@ -89,7 +89,7 @@ async function changesOf({ userId }: SignedIn) {
 }
 
 describe("Apple's notification", () => {
-  test("that the consent was withdrawn ends Apple's sessions, keeps the link as no way in, and tells the person", async () => {
+  test("that the consent was withdrawn ends Apple's sessions, disables the link and notifies the person", async () => {
     const { person, user } = await signUpByApple();
     expect((await notify(person)).status).toBe(200);
     expect((await me(user.access, { env: providers.env })).status).toBe(401);
@@ -110,7 +110,7 @@ describe("Apple's notification", () => {
   });
 
   test.each(["a sign-in", "a link"])(
-    "that the consent was withdrawn is told as undone by %s once, with an audit row, a new version and its event",
+    "that the consent was withdrawn is undone by %s, with one audit row, one new version and one event",
     async (how) => {
       const person = newPerson("apple");
       const user = await signUp(newPhone(), { ip: newIp(), env: providers.env });
@@ -183,7 +183,7 @@ describe("Apple's notification", () => {
     expect(await isStopped()).toBe(true);
     await notify(person, { type: "email-enabled", at: (seconds + 10) * 1000 });
     expect(await isStopped()).toBe(false);
-    // A late one does not undo a later one.
+    // An event that arrives late does not undo a newer one.
     await notify(person, { type: "email-disabled", at: seconds + 5 });
     expect(await isStopped()).toBe(false);
     expect(await noticesOf(user)).toEqual(["APPLE_MAIL_STOPPED"]);
@@ -196,7 +196,7 @@ describe("Apple's notification", () => {
     ["email-enabled", "account-deleted"],
     ["email-disabled", "account-deleted"],
     ["consent-revoked", "account-deleted"],
-  ])("an %s that arrives first does not hide an earlier %s", async (first, second) => {
+  ])("%s that arrives first does not hide %s of the same time or earlier", async (first, second) => {
     const { person, user } = await signUpByApple();
     const at = Date.now() + 60_000;
     await notify(person, { type: first, at });
@@ -225,7 +225,7 @@ describe("Apple's notification", () => {
     expect((await me(again.access, { env: providers.env })).status).toBe(200);
   });
 
-  test("changes nothing if it is older than the link, of nobody here, of an unknown kind or without an event", async () => {
+  test("changes nothing if it is older than the link, of an unknown account or kind, or without an event", async () => {
     const { person, user } = await signUpByApple();
     const before = await linkOf(user);
     const answers = [
@@ -262,7 +262,7 @@ describe("Apple's notification", () => {
     ["for another service", { claims: { aud: "com.example.other" } }],
     ["without an id", { claims: { jti: undefined } }],
     ["with a NUL in its id", { claims: { jti: "a\u0000b" } }],
-    ["with half a character in its id", { claims: { jti: "a\ud800" } }],
+    ["with a lone surrogate in its id", { claims: { jti: "a\ud800" } }],
     ["with an invisible id", { claims: { jti: "\u200b\u2060" } }],
     ["by an unknown key", { header: { alg: "RS256", kid: "unknown" } }],
     ["without a signature", { header: { alg: "none" } }],

@@ -52,7 +52,7 @@ describe("A phone that calls a development server by the address of the local ne
     expect(done.status, JSON.stringify(done.body)).toBe(200);
   });
 
-  it("changes no address of a server whose ISSUER is not on loopback, or that is not in development", async () => {
+  it("gets unchanged addresses from a server that is not in development or whose ISSUER is not loopback", async () => {
     const options = { env: providers.env, origin: PHONE };
     expect((await loginUrl("google", options)).origin).toBe("https://api.example.com");
     const production = { ...providers.env, ENVIRONMENT: "production" } as Partial<Env>;

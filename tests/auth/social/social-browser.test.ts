@@ -391,7 +391,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     ["the audience of a native app", { aud: CLIENTS[name].ios, azp: undefined }],
     ["another issuer", { iss: "https://accounts.example.com" }],
     ["no subject", { sub: undefined }],
-    ["an instant of 11 minutes ago", { iat: Math.floor(Date.now() / 1000) - 660 }],
+    ["a time of issue 11 minutes ago", { iat: Math.floor(Date.now() / 1000) - 660 }],
     ["an expiry in the past", { iat: Math.floor(Date.now() / 1000) - 300, exp: Math.floor(Date.now() / 1000) - 200 }],
   ])("rejects an ID token with %s", async (_, claims) => {
     const browser = browse();
@@ -569,7 +569,7 @@ describe("an app's redirect URI", () => {
     }
   });
 
-  it("is rejected twice in one query and without an S256 challenge", async () => {
+  it("is rejected if it is given twice, and without an S256 challenge", async () => {
     const { challenge } = await newVerifier();
     const query = `redirect_uri=${encodeURIComponent(APP_URI)}&code_challenge=${challenge}`;
     const twice = await call("GET", `/api/auth/google/login?${query}&redirect_uri=https://attacker.example`, {

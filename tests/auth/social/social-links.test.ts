@@ -140,7 +140,7 @@ describe.each(names)("linking %s", (name) => {
     const person = newPerson(name);
     const json = await providers.nativeSignIn(name, person);
     const signedIn = await call("POST", `/api/auth/${name}/token`, { ip: newIp(), env, json });
-    // Another way to sign in, so that the first link can be removed.
+    // The account keeps its verified address as a way to sign in, so the link can be removed.
     const { user_id, access_token } = signedIn.body.data;
     expect((await unlink(name, access_token)).status).toBe(200);
     const fresh = name === "apple" ? { ...json, authorization_code: providers.issueCode("apple") } : json;

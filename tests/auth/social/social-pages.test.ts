@@ -58,7 +58,7 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
 
   it.each<[string, Partial<Env>, string]>([
     ["D1 is down", { DB: failing as unknown as D1Database }, "temporarily_unavailable"],
-    ["the network's bucket is full", { RATE_LIMITER: fullBucket as unknown as RateLimit }, "temporarily_unavailable"],
+    ["the network is rate-limited", { RATE_LIMITER: fullBucket as unknown as RateLimit }, "temporarily_unavailable"],
   ])("returns to the app with a code and its state while %s", async (_, env, error) => {
     for (const state of ["af0ifjsldkj", "a b&c=d#é"]) {
       const browser = browse();
@@ -135,7 +135,7 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
   });
 });
 
-describe("a field of Apple's response that is no text", () => {
+describe("a field of Apple's response that is not text", () => {
   const begin = async (browser: Browser) => {
     const { challenge } = await newVerifier();
     const query = { redirect_uri: APP_URI, code_challenge: challenge, state: "mine" };
@@ -211,7 +211,7 @@ describe("a person in a browser", () => {
     }
   });
 
-  it.each(names)("whose %s flow encounters an outage or a full bucket ends at the error page", async (name) => {
+  it.each(names)("whose %s flow encounters an outage or a rate limit ends at the error page", async (name) => {
     const envs: Partial<Env>[] = [
       { DB: failing as unknown as D1Database },
       { RATE_LIMITER: fullBucket as unknown as RateLimit },
@@ -291,7 +291,7 @@ describe("a person in a browser", () => {
   });
 });
 
-it.each(names)("the redirects of a %s popup carry no rule that cuts it off from its opener", async (name) => {
+it.each(names)("the redirects of a %s popup set no header that separates it from its opener", async (name) => {
   const browser = browse();
   const { body } = await call("GET", `/api/auth/${name}/login`, { ip: newIp(), env: providers.env });
   const started = await browser.go("GET", body.data.login_url, { headers: { accept: NAVIGATION } });
@@ -330,7 +330,7 @@ it.each<[string, Record<string, unknown>]>([
   ["a name that is an object", { name: { first: "Asha" } }],
   ["a name that is a list", { name: ["Asha"], picture: [] }],
   ["numbers", { name: 5, picture: 7, hd: 1, email_verified: 1 }],
-  ["no address but true", { email: true }],
+  ["true instead of an address", { email: true }],
   ["an authorized party and hashes that are numbers", { azp: 5, c_hash: 7, at_hash: 9 }],
   [
     "claims of strange types that nobody reads",

@@ -60,7 +60,7 @@ async function signInAtProvider(url: string, login: string, until: RegExp): Prom
     }
     body = form;
   }
-  throw new Error(`the provider did not come to an end at ${next}`);
+  throw new Error(`the sign-in at the provider did not end within 12 steps; the last was ${next}`);
 }
 
 interface Started {

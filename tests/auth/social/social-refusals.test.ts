@@ -51,7 +51,7 @@ const rowsOf = async (sql: string, ...values: unknown[]) =>
     )?.n,
   );
 
-/** The number of rows that a sign-in would create. */
+/** The number of rows in each table that a sign-in writes to. */
 const footprint = async () => {
   const tables = ["users", "sessions", "social_accounts", "social_proofs", "audit_logs", "idempotency_keys"];
   return Promise.all(tables.map((table) => rowsOf(table)));
@@ -171,7 +171,7 @@ const forgeries: Record<string, Forge> = {
   "for another client": claim({ aud: "another.apps.googleusercontent.com", azp: undefined }),
   "for the other provider's client": claim((name) => ({ aud: CLIENTS[other(name)].ios, azp: undefined })),
   "without an audience": claim({ aud: undefined, azp: undefined }),
-  "for an empty list": claim({ aud: [], azp: undefined }),
+  "for an empty list of audiences": claim({ aud: [], azp: undefined }),
   "for several clients without an azp": claim((name) => ({ aud: Object.values(CLIENTS[name]), azp: undefined })),
   "for this service and a stranger": claim((name) => ({
     aud: [CLIENTS[name].ios, "stranger"],
@@ -265,7 +265,7 @@ describe.each(names)("an ID token of %s", (name) => {
     expect(Object.keys(answer.body.error.details)).toEqual(["id_token"]);
   });
 
-  it("is rejected for sign-in and for linking once used", async () => {
+  it("is rejected for sign-in once used, and cannot be linked to another user", async () => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     await post(name, json);
     clock.advance(181_000);
@@ -379,7 +379,7 @@ describe.each(names)("an ID token of %s", (name) => {
     expect((await post(name, await providers.nativeSignIn(name, person))).status).toBe(200);
   });
 
-  it("without a kid is verified only if there is a single matching key", async () => {
+  it("without a kid is rejected if several keys match", async () => {
     const claims = { ...newPerson(name), nonce: await hexSha256(NONCE) };
     const token = await mint(name, claims, { header: { kid: undefined } });
     const another = { ...(await exportJWK(strangerRsa.publicKey)), kid: "another", alg: "RS256", use: "sig" };

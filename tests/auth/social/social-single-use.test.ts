@@ -168,7 +168,7 @@ describe.each(names)("a repeated sign-in with %s", (name) => {
       const options = how === "with" ? { headers: { "idempotency-key": crypto.randomUUID() } } : {};
       const signedIn = (await post(`${name}/token`, json, options)).body.data;
       expect(signedIn.user_id).toBe(first.userId);
-      // The calling session stays unused until the identity moves to another user.
+      // The session stays live and is never refreshed, so only the change of the identity refuses the repetition.
       expect((await unlink(name, signedIn.access_token)).status).toBe(200);
       expect(outcome(await post(`${name}/token`, json, options))).toEqual([400, "id_token_stale"]);
       const second = await signUp(newPhone(), { ip: newIp(), env });

@@ -102,7 +102,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     ).toEqual(["WELCOME"]);
   });
 
-  it("creates an account without an address if the provider does not vouch for it, and stores it as asserted", async () => {
+  it("creates an account without an address if the provider does not vouch for it, and records it", async () => {
     const person = newPerson(name, { email: newEmail() });
     const answer = await signIn(name, person);
     expect(answer.status, JSON.stringify(answer.body)).toBe(200);
@@ -258,11 +258,11 @@ describe.each(names)("a sign-in with %s", (name) => {
   });
 
   it.each([
-    ["the provider has no say over the domain", () => ({ email: newEmail() })],
+    ["the provider does not manage its domain", () => ({ email: newEmail() })],
     ["it was not verified", () => ({ email_verified: false })],
-    ["nothing is said of its being verified", () => ({ email_verified: undefined })],
-    ["verified is a number", () => ({ email_verified: 1 })],
-    ["verified is a word in capitals", () => ({ email_verified: "TRUE" })],
+    ["the token does not say whether it is verified", () => ({ email_verified: undefined })],
+    ["email_verified is a number", () => ({ email_verified: 1 })],
+    ["email_verified is a string in capitals", () => ({ email_verified: "TRUE" })],
     ["its domain only ends like the provider's", () => ({ email: newEmail().replace("example.com", "notgmail.com") })],
     ["its domain only begins like the provider's", () => ({ email: newEmail().replace("@", "@gmail.com.") })],
   ])("returns link_required if a user has the address and %s (ASVS 6.8.1)", async (_, changes) => {
@@ -311,7 +311,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(await count("from recorded_events where user_id = ? and type = 'user.updated'", user_id)).toBe(1);
   });
 
-  it("lifts the lock of a network class that failures closed", async () => {
+  it("lifts the lock that failures set on a network class", async () => {
     const person = newPerson(name);
     const local = await otpUser(person.email);
     await rows(
@@ -370,7 +370,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(await count("from sessions where user_id = ?", first.body.data.user_id)).toBe(1);
   });
 
-  it("is offered only if configured", async () => {
+  it("is 404 if it is not configured, and 503 if it is configured incompletely", async () => {
     const names =
       name === "google"
         ? ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_NATIVE_CLIENT_IDS", "GOOGLE_ENDPOINTS"]
@@ -388,7 +388,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(refusal(await signIn(name, newPerson(name), { env: half }))).toEqual([503, "service_unavailable"]);
   });
 
-  it("never returns a malformed name, address or picture", async () => {
+  it("does not take over a malformed address or picture", async () => {
     const person = newPerson(name, { name: "A\u0000\u202e  B\n", picture: "javascript:alert(1)", email: "no address" });
     const answer = await signIn(name, person);
     expect(answer.status).toBe(200);
@@ -514,7 +514,7 @@ describe("Apple's authorization code", () => {
     expect(providers.callsTo(providers.tokens.apple)).toHaveLength(1);
   });
 
-  it("comes once with a name, which fills only an empty profile", async () => {
+  it("may come with a name, which fills only an empty profile", async () => {
     const person = newPerson("apple");
     const json = await providers.nativeSignIn("apple", person);
     const first = await post("apple", { ...json, name: "  Asha   Gurung " });

@@ -34,7 +34,7 @@ const submit = flow(
   { isSwept: true },
 );
 
-/** The same submission under its key once more: answered from what the first one made. */
+/** The same submission repeated with its key, which returns the result of the first one. */
 const submitAgain = flow("POST users/kyc repeated under its key", async () => {
   const user = await newUser();
   const headers = { "Idempotency-Key": crypto.randomUUID() };

@@ -25,7 +25,7 @@ const requestOf = (name: string, newIdentifier: () => string) =>
     return { scope: { identifiers: [identifier] }, request: post("otp/request", { identifier }), repeated: [429] };
   });
 
-/** A verified identifier and the request that signs in with it. */
+/** A code that was sent, and the request that verifies it. */
 const verifyFlow = flow("otp/verify", async () => {
   const identifier = newPhone();
   const otp = await codeFor(identifier);
@@ -37,7 +37,7 @@ const verifyFlow = flow("otp/verify", async () => {
   };
 });
 
-/** A code that KV does not name, so that a second trip to the database decides. */
+/** A code that KV does not name, so that a second round trip to D1 decides. */
 const lateHintFlow = flow("otp/verify with a code that KV does not name", async () => {
   const identifier = newPhone();
   const otp = await codeFor(identifier);

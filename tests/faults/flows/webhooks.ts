@@ -4,11 +4,11 @@ import { type Flow, type Run, traceless } from "../flow-table.ts";
 import { newUser } from "../people.ts";
 import { message, userId } from "./tasks.ts";
 
-/** A user's change, from the event to the webhook receivers. */
 const HOOK = "https://crm.example.org";
 const WEBHOOKS = JSON.stringify([
   { url: `${HOOK}/in`, secrets: [`whsec_${btoa("canary-of-the-battery".padEnd(32, "."))}`] },
 ]);
+/** A user's change, from the event to the webhook receivers. */
 const webhook: Flow = {
   name: "tasks of user.updated and webhook.due",
   async open() {

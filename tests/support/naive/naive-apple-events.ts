@@ -1,8 +1,8 @@
 import { decodeJwt } from "jose";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// A typical naive receiver of Apple's notifications: reads the link, and then applies the event, one statement after the
-// other. Correct only without concurrency; the race tests must catch it.
+// A typical naive receiver of Apple's notifications: reads the link, then applies the event, statement by statement.
+// Correct only without concurrency; the race tests must catch it.
 
 interface Link {
   user_id: string;

@@ -23,7 +23,7 @@ const statements = (env: Env) => ({
       .first<Row>(),
 });
 
-/** Looks whether somebody has the address, and uses the token up; the response if nothing is left to set. */
+/** Checks whether a user has the address, then consumes the token. @returns the response if there is nothing to set. */
 async function lookAndUseToken(
   env: Env,
   userId: string,
@@ -40,7 +40,7 @@ async function lookAndUseToken(
   return undefined;
 }
 
-/** Looks whether the address is taken, uses the token up, and then sets the address. */
+/** Checks whether the address is taken, consumes the token, and then sets the address. */
 export const naiveChange: FetchHandler = async (request, env, context) => {
   if (request.method !== "PUT" || !request.url.endsWith("/identity/email")) return realHandler(request, env, context);
   const { run } = statements(env);
@@ -56,7 +56,7 @@ export const naiveChange: FetchHandler = async (request, env, context) => {
   return json(200);
 };
 
-/** Looks whether the address is reserved, then whether somebody has it, and then sets it; replacements are the Worker's. */
+/** Checks whether the address is reserved, then whether it is taken, then sets it; replacements go to the Worker. */
 export const naiveClaim: FetchHandler = async (request, env, context) => {
   const copy = request.clone() as unknown as Request;
   if (request.method !== "PUT" || !request.url.endsWith("/identity/email")) return realHandler(request, env, context);
@@ -97,7 +97,7 @@ export const naiveRemoval: FetchHandler = async (request, env, context) => {
   return json(200);
 };
 
-/** Looks whether the account sleeps, takes its number, and then creates the new account. */
+/** Checks whether the account is dormant, removes its number, and then creates the new account. */
 export const naiveStartOver: FetchHandler = async (request, env, context) => {
   const copy = request.clone() as unknown as Request;
   if (!request.url.endsWith("/register")) return realHandler(request, env, context);

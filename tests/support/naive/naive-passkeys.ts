@@ -1,7 +1,7 @@
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// A typical naive passkey sign-in: the challenge is stored when it is issued, read when it is answered, and deleted after
-// the session is created. Correct only without concurrency; the race tests must catch it.
+// A typical naive passkey sign-in: a challenge that is answered is looked up in KV, and marked as used only after the
+// session is created. Correct only without concurrency; the race tests must catch it.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 

@@ -1,8 +1,8 @@
 import { decodeJwt } from "jose";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// Typical naive rules for passkeys of staff: read whether the caller may, and then act. Correct only without concurrency;
-// the race tests must catch each of these.
+// Typical naive rules for passkeys of staff: read whether the caller may act, and then act. Correct only without
+// concurrency; the race tests must catch each of these.
 
 const answer = (status: number, body: object = { success: status < 300, data: {} }) => Response.json(body, { status });
 const refusal = (status: number, code: string) => answer(status, { success: false, error: { code } });

@@ -26,7 +26,7 @@ export function collectStatements(): void {
   };
 }
 
-/** Whether the Worker's code is on the stack. Reads the bare frames: mapping them to the source costs 20 times as much. */
+/** Whether the Worker's code is on the stack. Reads raw frames; mapping them to the source takes 20 times as long. */
 function isCalledByWorker(): boolean {
   const { prepareStackTrace } = Error;
   let isFound = false;

@@ -9,7 +9,7 @@ interface Version {
   location: number;
 }
 
-/** Probability that a location sees a write of another one before that: it may, but no code can rely on it. */
+/** Probability that a location sees another location's write earlier than that, which no code may rely on. */
 const SEEN_EARLY = 0.2;
 
 /**

@@ -88,7 +88,7 @@ describe("the simulated edge", () => {
     ["throw-after", 500, 1, false],
     ["die-before", 0, 0, false],
     ["die-after", 0, 1, false],
-  ])("lets a call %s its effect", async (fault, status, effects, sent) => {
+  ])("a call with the fault %s fails, before or after its effect", async (fault, status, effects, sent) => {
     const simulation = new Simulation(1, probe);
     const faults = ({ binding }: BindingCall) => (binding === "D1" ? fault : undefined);
     const answer = await simulation.call("POST", `/row?key=${fault}`, {}, { faults });
@@ -100,7 +100,7 @@ describe("the simulated edge", () => {
   it.each<[Fault, number]>([
     ["hang-before", 0],
     ["hang-after", 1],
-  ])("lets a call that does %s wait until its deadline, and no longer", async (fault, effects) => {
+  ])("a call with the fault %s waits until the deadline of its handler and no longer", async (fault, effects) => {
     const patient: FetchHandler = async (request, bindings, context) => {
       const deadline = new Promise<Response>((resolve) => {
         setTimeout(() => resolve(Response.json({}, { status: 503 })), 10_000);
