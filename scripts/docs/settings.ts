@@ -8,9 +8,9 @@ const variables: Readonly<Record<string, string>> = {
     "name of the app in every message with a code; together with OTP_AUTOFILL_DOMAIN at most 34 characters, so that the message fits one SMS part",
   ISSUER: "`iss` of the tokens; https in production",
   AUDIENCE: "`aud` of the tokens",
-  OTP_AUTOFILL_DOMAIN: "domain for which phones autofill the code; the last line of every message with a code",
+  OTP_AUTOFILL_DOMAIN: "domain for which phones autofill the code; in the last line of every SMS with a code",
   SMS_ANDROID_APP_HASH:
-    "optional; the 11 characters by which Android's SMS Retriever API recognizes messages for your app: the line before the last of every message with a code",
+    "optional; the 11 characters by which Android's SMS Retriever API recognizes messages for your app: the line before the last of every SMS with a code",
   SUPPORT_CONTACT:
     "optional, at most 30 characters; a phone number, address or URL at the end of messages about an account's security; a text message has it only if it still fits one SMS part",
   CORS_ORIGINS: "exact origins of browser apps, comma-separated",
@@ -44,7 +44,7 @@ const variables: Readonly<Record<string, string>> = {
   PASSKEY_RP_ID:
     "optional; the domain that passkeys are bound to, best the registrable one (`powerbank.example`), so that dashboards and apps below it share them. Never change it: every passkey would be lost",
   PASSKEY_ORIGINS:
-    "optional; exact origins of pages that use passkeys, comma-separated; https in production. One that is not the domain or below it is a related origin and appears in `/.well-known/webauthn`. `https://` and the domain itself always count",
+    "optional; exact origins of pages that use passkeys, comma-separated; https in production. One that is not the domain or below it is a related origin and appears in `/.well-known/webauthn`. `https://` followed by the domain always counts",
   PASSKEY_IOS_APPS: "optional; iOS apps that use passkeys, `TEAMID.bundle.id`, comma-separated",
   PASSKEY_ANDROID_APPS:
     'optional; Android apps that use passkeys, JSON `{"np.powerbank.app": ["AB:CD:…"]}`: the SHA-256 fingerprints of each signing certificate, that of Google Play and that of the upload key',
