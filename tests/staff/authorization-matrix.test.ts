@@ -586,7 +586,7 @@ describe("Mass assignment (ASVS 15.3.3)", () => {
   });
 
   test.each(Object.entries(writes))(
-    "at %s changes nothing",
+    "extra fields sent to %s change nothing",
     async (_route, { send, own = [], changes = {}, status = 200 }) => {
       const [user, admin, bystander] = [await newUser(), await newStaff(), await newUser()];
       await promote(admin, "admin");

@@ -87,7 +87,7 @@ describe("D1 round trips of staff routes", () => {
     }
   });
 
-  test("every write makes at most two round trips", async () => {
+  test("a staff write makes at most two round trips", async () => {
     const target = await newUser();
     const own = `/api/users/${target.userId}`;
     const reason = "asked";
@@ -146,14 +146,13 @@ describe("rows read by a page of the directory", () => {
     "status=INACTIVE&email_verified=true&phone_verified=true&kyc_status=PENDING",
   ];
   /**
-   * For each status bucket of the filter (at most 24; 48 when ordered by last_login), its count and one row ahead are
-   * read.
+   * The most rows that a page may read. For each status bucket of the filter (at most 24; 48 when ordered by
+   * last_login), its count and one row ahead are read, which on the smallest pages is more than the page.
    */
-  // One user of each of the 48 status buckets is read, which on the smallest pages is more than the page.
   const limit = (pageSize: number) => Math.max(3 * pageSize + 50, 2 * pageSize + 55);
 
   test.each(ORDERINGS)(
-    "by %s are at most three times its size and 50 from a size of five on, whatever the filter",
+    "by %s are at most 3n + 50 for a page of n users, or 2n + 55 for fewer than five, whatever the filter",
     async (ordering) => {
       const most: Record<string, number> = {};
       for (const filter of FILTERS) {

@@ -5,14 +5,14 @@ import { newUser, submit, whole, withoutWriteLimit } from "../support/kyc.ts";
 import { expectations } from "../support/matrix.ts";
 import { newAdmin } from "../support/staff.ts";
 
-// Whoever of staff sees what identifies a person leaves a VIEW row, whichever route shows it. Where no row can be
-// written, because the views of the hour are used up, no route shows it.
+// When a route shows staff the data that identify a person, it writes a VIEW row. If no row can be written, because
+// the member of staff has used up the views of the hour, no route shows these data.
 
 const reason = "asked by phone";
 const ADDRESS = "Canary Lane 77";
 const BORN = "1977-07-17";
 
-/** A person with every field that identifies, and what their texts are. */
+/** A person who has every identifying field, with the values of these fields. */
 interface Subject extends SignedIn {
   secrets: string[];
   email: string;
@@ -36,7 +36,7 @@ async function newSubject(): Promise<Subject> {
   return { ...person, email, secrets: [email, person.identifier, number, sub, BORN, ADDRESS] };
 }
 
-/** What each route of staff is called with. Acts are called twice: the second time they change nothing. */
+/** The options of a call of each staff route. Each is called twice; most writes change nothing the second time. */
 const calls: Record<string, (subject: Subject) => CallOptions & { query?: string }> = {
   "GET /api/users/kyc/submissions": () => ({ query: "page_size=100" }),
   "GET /api/users/{id}/kyc": () => ({}),
@@ -73,7 +73,7 @@ beforeAll(async () => {
   colleague = await newAdmin();
 });
 
-/** A subject whose history and whose failed messages have their texts too. */
+/** A subject whose identifying values are also in the audit log and in a dead letter. */
 async function newHistory(): Promise<Subject> {
   const subject = await newSubject();
   const token = colleague.access;
@@ -116,7 +116,7 @@ test("every route of staff is called", () => {
 });
 
 describe.each(Object.keys(calls))("%s", (operation) => {
-  test("shows what identifies a person only with a VIEW row", async () => {
+  test("writes a VIEW row if it shows data that identify a person", async () => {
     const [viewer, subject] = [await newAdmin(), await newHistory()];
     for (const time of ["first", "second"]) {
       const before = await viewsOf(viewer);
@@ -128,7 +128,7 @@ describe.each(Object.keys(calls))("%s", (operation) => {
     }
   });
 
-  test("shows nothing of it once the views are used up", async () => {
+  test("shows no data that identify a person once the views of the hour are used up", async () => {
     const [viewer, subject] = [await newAdmin(), await newHistory()];
     const env = { STAFF_VIEWS_PER_HOUR: "1" } as unknown as Partial<Env>;
     const other = await newUser();

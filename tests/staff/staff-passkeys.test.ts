@@ -61,13 +61,13 @@ describe("Where staff need a passkey, a role", () => {
     expect((await required("GET", USERS, { ...session, access: body.access })).status).toBe(200);
   });
 
-  test("is no role in one session because another one has a passkey", async () => {
+  test("is refused in a session that a code opened, even if another session used a passkey", async () => {
     const { person } = await newProved();
     expectError(await required("GET", USERS, person), 403, "passkey_required");
     expect((await call("GET", USERS, { token: person.access })).status).toBe(200);
   });
 
-  test("opens no document of somebody else by its link", async () => {
+  test("opens another person's document by its link only while the session has a passkey", async () => {
     const [{ person, session }, applicant] = [await newProved(), await newUser()];
     const kyc = await submit(applicant);
     const queue = await required("GET", `${USERS}/kyc/submissions`, session);
@@ -79,7 +79,7 @@ describe("Where staff need a passkey, a role", () => {
     expect((await open()).status).toBe(404);
   });
 
-  test("is told to other services as `user` until then", async () => {
+  test("is reported to other services as `user` until the passkey proves it", async () => {
     const { person, authenticator } = await newMember("admin");
     const { checkTokenForOthers } = await import("../../src/sessions/token-verifier.service.ts");
     const { buildDeps } = await import("../../src/build-deps.ts");
@@ -103,7 +103,7 @@ describe("Roles", () => {
   const give = (admin: SignedIn, { userId }: SignedIn, role: string) =>
     required("PUT", `${USERS}/${userId}/role`, admin, { role, reason });
 
-  test("are given only to who has a passkey", async () => {
+  test("are given only to people who have a passkey", async () => {
     const [{ session: admin }, person] = [await newProved("admin"), await newUser()];
     const refused = await give(admin, person, "staff");
     expectError(refused, 409, "conflict");
@@ -141,7 +141,7 @@ describe("Identifiers of staff", () => {
     );
     expect(await auditOf(member.userId, "UPDATE")).toEqual([]);
     expect((await me(member.access)).status).toBe(200);
-    // What does not sign in, and the identifiers of users, need none.
+    // Fields that are no identifiers, and the identifiers of users, need no recent passkey.
     expect((await change(admin, member, { address: "Patan" }, method)).status).toBe(200);
     expect((await change(admin, user, { email: newEmail() }, method)).status).toBe(200);
     await proveBy(admin, authenticator, { env });
@@ -160,7 +160,7 @@ describe("Passkeys of staff", () => {
   const options = (person: SignedIn) =>
     call("POST", "/api/auth/passkeys/options", { token: person.access, env, json: { purpose: "REGISTER" } });
 
-  test("are added by another one, not by a code alone", async () => {
+  test("are added only in a session that used an earlier one", async () => {
     const { person, authenticator } = await newMember();
     expectError(await options(person), 403, "passkey_required");
     await proveBy(person, authenticator, { env });
@@ -168,7 +168,7 @@ describe("Passkeys of staff", () => {
     await addPasskey(person, { options: { env } });
   });
 
-  test("are removed by another one, and the last one stays", async () => {
+  test("are removed only in a session that used one, and the last one cannot be removed", async () => {
     const { session, passkey, authenticator, person } = await newProved();
     const { passkey: second } = await addPasskey(session, { options: { env } });
     const remove = (by: SignedIn, { id }: { id: string }) => required("DELETE", `/api/auth/passkeys/${id}`, by);
@@ -204,7 +204,7 @@ describe("A reset of passkeys", () => {
     expect((await identity(again)).enrolment_until).toBe(new Date(Date.now() + 24 * HOUR_MS).toISOString());
     const late = await (await Authenticator.create()).register(await ownOptions(again, "REGISTER", { env }));
     const { authenticator } = await addPasskey(again, { options: { env } });
-    // The window serves one passkey.
+    // The window allows one passkey.
     expectError(await register(again, late, { env }), 403, "passkey_required");
     expect((await identity(again)).enrolment_until).toBeNull();
     expectError(await required("GET", USERS, again), 403, "passkey_required");
@@ -213,7 +213,7 @@ describe("A reset of passkeys", () => {
     clock.advance(1);
   });
 
-  test("opens a window of 24 hours and no longer", async () => {
+  test("lets a passkey be added until the window ends, and not after it", async () => {
     const [{ session: admin }, { person }] = [await newProved("admin"), await newMember()];
     await reset(admin, person);
     const again = await logIn(person.identifier);
@@ -224,7 +224,7 @@ describe("A reset of passkeys", () => {
     expect((await register(again, credential, { env })).status).toBe(201);
   });
 
-  test("serves one passkey, however many are sent at once", async () => {
+  test("lets only one of ten passkeys be added that are sent at once", async () => {
     const [{ session: admin }, { person }] = [await newProved("admin"), await newMember()];
     await reset(admin, person);
     const again = await logIn(person.identifier);

@@ -10,7 +10,7 @@ import { insertPurgeable } from "../support/retention-rows.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Tolerance for rows that a batch reads depending on chance. */
+/** Tolerance for the number of rows read, which varies slightly between runs. */
 const SLACK = 40;
 
 /** Each test has a time of its own, further from the last one than any rule keeps rows. */

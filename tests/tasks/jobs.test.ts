@@ -46,7 +46,7 @@ describe("cleanup_expired_audit_logs", () => {
     });
   });
 
-  it("continues where it was interrupted and deletes each row once, with faults and overlapping ticks", async () => {
+  it("deletes every due row and finishes its run despite faults and overlapping ticks", async () => {
     const userId = "audit-crash";
     await insertAuditRows(userId, 2600, today - 400 * DAY_MS);
     for (let seed = 1; seed <= 6; seed++) {

@@ -12,7 +12,7 @@ beforeAll(keepSentEvents);
 
 const DAY_MS = 86_400_000;
 
-/** Each test uses its own fortnight, so that no users of another are due. */
+/** Each test has a time of its own, so that no users of another test are due. */
 let today = Date.UTC(2031, 0, 1, 4, 30);
 
 beforeEach(async () => {
@@ -219,7 +219,7 @@ describe("send_profile_completion_reminder", () => {
     expect(await remindersOf("busy-1")).toBe(2);
   });
 
-  it("requests no second reminder while one is pending, and the next one 20 hours after it was delivered", async () => {
+  it("requests no second reminder while one is pending, but another one days after it was delivered", async () => {
     await insertPeople("waiting", 1, { joined: today - 2 * DAY_MS });
     const asked = () => count("from recorded_events where user_id = 'waiting-1' and type = 'profile.reminder_due'");
     const simulation = new Simulation(1);
@@ -233,7 +233,7 @@ describe("send_profile_completion_reminder", () => {
     // The third day: the first reminder is still held in the queue.
     vi.setSystemTime(today + 2 * DAY_MS);
     await minute();
-    expect(await asked(), "the third day's serves with the first").toBe(1);
+    expect(await asked(), "the pending reminder also serves for the third day").toBe(1);
     await minute();
     await minute();
     expect(await remindersOf("waiting-1")).toBe(1);

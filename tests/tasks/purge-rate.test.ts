@@ -57,7 +57,7 @@ async function rowsOfOneSignIn(): Promise<number> {
   return (await countPurgeable()) - before;
 }
 
-it("each purge deletes more rows per hour than 100 sign-ins per second write", async () => {
+it("purge_expired_sessions deletes more rows per hour than 100 sign-ins per second write", async () => {
   const left = await rowsOfOneSignIn();
   expect(left).toBeGreaterThan(5);
   await env.DB.prepare(

@@ -216,7 +216,7 @@ describe("Webhook messages", () => {
 /** Seconds between the 8 attempts. */
 const DELAYS = [60, 300, 1_440, 5_400, 14_400, 25_200, 39_600];
 
-describe("An endpoint that does not accept a message", () => {
+describe("The delivery of a webhook message", () => {
   it("gets 8 attempts over 24 hours independently of others, then a dead letter with the reason; a replay delivers it", async () => {
     const clock = stopClock();
     const { tasks, user, env } = await signUpHeld();
@@ -262,7 +262,7 @@ describe("An endpoint that does not accept a message", () => {
     "closes the connection": "network",
   });
 
-  it.each(failures)("one that %s is retried, and the log says %s without the response's text", async (how, reason) => {
+  it.each(failures)("to an endpoint that %s is retried, and logged as %s without its response", async (how, reason) => {
     const clock = stopTime();
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const due = await fanOut(user, tasks, env);
@@ -277,19 +277,19 @@ describe("An endpoint that does not accept a message", () => {
     expect(JSON.stringify(lines)).not.toMatch(/canary|whsec|tenant|\+977/);
   });
 
-  it.each([200, 201, 202, 204, 299])("%i counts as accepted", async (status) => {
+  it.each([200, 201, 202, 204, 299])("is complete after a response with status %i", async (status) => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     fakeInternet({ [CRM]: () => new Response(null, { status }) });
     expect(await runTasks(await fanOut(user, tasks, env), env)).toEqual(["taken"]);
   });
 
-  it.each([400, 401, 404, 408, 409, 422, 429, 502])("%i is retried", async (status) => {
+  it.each([400, 401, 404, 408, 409, 422, 429, 502])("is retried after a response with status %i", async (status) => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     fakeInternet({ [CRM]: () => new Response(null, { status }) });
     expect(await runTasks(await fanOut(user, tasks, env), env)).toEqual([60]);
   });
 
-  it("410 ends the message with an alert and without a dead letter", async () => {
+  it("ends with an alert and without a dead letter after a response with status 410", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const due = await fanOut(user, tasks, env);
     fakeInternet({ [CRM]: () => new Response(null, { status: 410 }) });
@@ -299,7 +299,7 @@ describe("An endpoint that does not accept a message", () => {
     expect(await lettersOf(user.userId)).toEqual([]);
   });
 
-  it("an endpoint that is no longer configured is not called", async () => {
+  it("is dropped if its endpoint is no longer configured", async () => {
     const { tasks, user, env } = await signUpHeld();
     const due = await fanOut(user, tasks, env);
     const received = fakeInternet({ [CRM]: accept, [STATS]: accept });
@@ -308,7 +308,7 @@ describe("An endpoint that does not accept a message", () => {
     expect([received[CRM]?.length, received[STATS]?.length]).toEqual([0, 1]);
   });
 
-  it("a message with a malformed event or an unknown type becomes a dead letter at once", async () => {
+  it("becomes a dead letter at once if the message names an unknown event type", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const [due] = (await fanOut(user, tasks, env)) as [TaskMessage];
     const received = fakeInternet({ [CRM]: accept });
@@ -355,7 +355,7 @@ describe("An endpoint that is down", () => {
     expect([received[CRM]?.length, received[STATS]?.length]).toEqual([2, 5]);
   });
 
-  it("but answers with errors is called for each message", async () => {
+  it("is called for each message if it answers with errors", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const events = tasks.take(user.userId);
     for (let change = 0; change < 3; change++) {

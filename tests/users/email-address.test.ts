@@ -27,7 +27,7 @@ describe("an e-mail address", () => {
     "one.two.three",
     "5",
     "plus+tag",
-  ])("takes %s before the @ and reaches it", async (local) => {
+  ])("may have %s before the @, and receives a code", async (local) => {
     const address = `${local}@${unique()}.example`;
     expect(await requestCode(address, { ip: newIp() })).toMatch(/^\d{6}$/);
   });
@@ -59,7 +59,7 @@ describe("an e-mail address", () => {
     ["straße", "xn--strae-oqa", "de"],
     ["नेपाल", "xn--l2bey1c2b", "भारत"],
     ["пример", "xn--e1afmkfd", "рф"],
-  ])("of a domain like %s is the address of its ASCII form", async (label, ascii, top) => {
+  ])("in a domain like %s equals the address in its ASCII form", async (label, ascii, top) => {
     const sub = unique();
     const topAscii = new URL(`http://x.${top}`).hostname.slice(2);
     const canonical = `ram@${sub}.${ascii}.${topAscii}`;
@@ -105,7 +105,7 @@ describe("an e-mail address", () => {
     expect(await detail(`ram@${domain}`)).toBe("not_email");
   });
 
-  it("has at most 64 octets before the @, 63 a label and 254 in all", async () => {
+  it("has at most 64 octets before the @, 63 in a label and 254 in total", async () => {
     const local = (length: number) => unique().padEnd(length, "a");
     const label = (length: number) => unique().padEnd(length, "b");
     expect((await request(`${local(64)}@example.com`)).status).toBe(200);

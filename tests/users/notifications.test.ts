@@ -284,7 +284,7 @@ describe("update_user_last_activity", () => {
   const activityOf = (userId: string) =>
     testEnv.DB.prepare("select last_activity_at as at from users where id = ?").bind(userId).first<number>("at");
 
-  it("has nothing to record after a sign-in or refresh less than 15 minutes ago, which records it", async () => {
+  it("requests no update within 15 minutes of a sign-in or refresh, which records the activity itself", async () => {
     const { access, refresh, userId } = await signUp();
     expect(await activityOf(userId)).toBe(Date.now());
     const simulation = new Simulation(1);

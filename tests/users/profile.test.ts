@@ -180,7 +180,7 @@ describe("users/profile", () => {
     expect((await traces(userId)).audits).toEqual([]);
   });
 
-  it("answers 500, which signs no app out, if the row that every user has is missing", async () => {
+  it("answers 500, not 401 or 404, if the profile row that every user has is missing", async () => {
     const { access: token, userId } = await signUp();
     await run("delete from profiles where user_id = ?", userId);
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});

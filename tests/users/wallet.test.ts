@@ -196,7 +196,7 @@ describe("a user with ten years of history", () => {
   const trips = (simulation: Simulation, binding: string) =>
     simulation.log.filter((call) => call.binding === binding && call.beforeResponse).length;
 
-  it("costs as many rows, and one round trip, as a week-old user by each route and event", async () => {
+  it("costs as many rows as a week-old user for each route and event, and one round trip for each route", async () => {
     const costs = [];
     for (const howMany of [10, 10_000]) {
       const { access: token, userId } = await newUser();

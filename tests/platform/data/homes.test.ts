@@ -20,12 +20,12 @@ test("with one home, the work starts at once, with the same dependencies", async
 
 const claims = { userId: "caller" } as unknown as AdminClaims & MaybeExpiredClaims;
 
-test("a signed-in user's calls concern the user, whatever the path names", () => {
+test("a signed-in user's calls concern the user's own home, whatever id the path contains", () => {
   expect(authenticated.home?.(claims, { id: "session" })).toEqual({ user: "caller" });
   expect(authenticatedOrExpired.home?.(claims, {})).toEqual({ user: "caller" });
 });
 
-test("calls of staff concern the user in the path, or many", () => {
+test("calls of staff concern the home of the user in the path, or every home if the path names no user", () => {
   for (const guard of [staff, admin]) {
     expect(guard.home?.(claims, { id: "other" })).toEqual({ user: "other" });
     expect(guard.home?.(claims, {})).toBe("every");
@@ -40,7 +40,7 @@ test("every id in the path of a staff route is that of a user", () => {
   expect(withId.filter(({ name }) => !/^[A-Z]+ \/api\/users\/\{id\}(?:\/[a-z-]+)*$/.test(name))).toEqual([]);
 });
 
-test("a route whose guard identifies nobody does not compile without the key of its calls", () => {
+test("a public endpoint does not compile without `home`", () => {
   const message = { en: "Done.", ne: "भयो।" };
   const spec = {
     ...{ method: "get", path: "/a", tag: "Platform", operationId: "getA", summary: "Get", description: "Gets." },

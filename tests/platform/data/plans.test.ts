@@ -15,8 +15,8 @@ const deps = { db, log: console as never };
 const faultsOf = (plans: CheckedPlan[]) => plans.flatMap(({ faults }) => faults.map(({ fault }) => fault));
 
 /**
- * Plan errors found for a statement that reads with this SQL; the file itself stays clean, because they are checked
- * here.
+ * Plan errors found for a statement that reads with this SQL. They are checked here, so the check after the file does
+ * not report them again.
  */
 async function faultsOfSending(text: ReturnType<typeof sql>, on = db): Promise<string[]> {
   await checkNewPlans();
@@ -48,7 +48,7 @@ test.each([
     sql`audit_logs one, audit_logs other where one.ip = other.ip`,
     ["reads every row of audit_logs", "builds an index for this one statement"],
   ],
-])("the net catches a statement that reads by %s", async (_, text, faults) => {
+])("the plan check reports a statement that reads by %s", async (_, text, faults) => {
   expect(await faultsOfSending(text)).toEqual(faults);
 });
 
@@ -61,7 +61,7 @@ test.each([
   ["a bound list, sorted", sql`json_each(${"[1]"}) given order by given.key`],
   ["a table of one row", sql`user_counts`],
   ["a page of an index", sql`notifications where user_id = ${"x"} order by id desc limit ${20}`],
-])("the net lets a statement through that reads %s", async (_, text) => {
+])("the plan check accepts a statement that reads %s", async (_, text) => {
   expect(await faultsOfSending(text)).toEqual([]);
 });
 

@@ -222,7 +222,7 @@ describe("ASVS 16.2.5: the log", () => {
     expect(lines.join()).not.toMatch(/canary|9841234567/);
   });
 
-  test("has a request id for each queue, cron and RPC invocation, and the message's id", async () => {
+  test("has its own request id for each queue invocation, and the id of each message", async () => {
     const run = async (invoke: () => Promise<unknown>) => {
       const lines = (await linesOf(invoke)).map((each) => JSON.parse(each));
       expect(lines.length).toBeGreaterThan(0);

@@ -89,7 +89,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
     ["Multipart/Form-Data;boundary=----WebKitFormBoundaryAbC", "----WebKitFormBoundaryAbC"],
     ['multipart/form-data; boundary="a b:c/d=e\'f(g)+h?"', "a b:c/d=e'f(g)+h?"],
     [`multipart/form-data; boundary=${"x".repeat(70)}`, "x".repeat(70)],
-  ])("has the boundary of %s", async (type, boundary) => {
+  ])("is parsed with the boundary of %s", async (type, boundary) => {
     const body = whole(`form-data; name="${field}"`).replaceAll("--b", `--${boundary}`);
     expect((await send(body, { "content-type": type })).status).toBe(200);
   });
@@ -175,7 +175,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
   );
 
   test.each(["gzip", "br", "deflate", "utf-8, gzip", "zstd", "x-gzip", "base64"])(
-    "is 415 with Content-Encoding: %s",
+    "is refused with 415 for Content-Encoding: %s",
     async (encoding) => {
       const body = whole(`form-data; name="${field}"`);
       const answer = await send(body, { "content-type": TYPE, "content-encoding": encoding });

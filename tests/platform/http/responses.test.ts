@@ -153,7 +153,7 @@ describe("ASVS 16.5.1: binding failures", () => {
     expect(text).not.toMatch(/SQLITE|D1_|drop|10\.0\.0\.9|TypeError|\.ts:|node_modules|\bat async\b/);
   }
 
-  test("a database outage returns 503 with Retry-After on every route that needs it, and never 401", async () => {
+  test("a database outage returns 503 with Retry-After on the sign-in and session routes, and never 401", async () => {
     for (const [method, path, options] of calls()) {
       const answer = await call(method, path, { ...options, env: broken("DB") });
       expectFailure(answer, 503, "service_unavailable");
@@ -164,7 +164,7 @@ describe("ASVS 16.5.1: binding failures", () => {
   });
 
   test.each([["KV"], ["OTP_QUEUE"], ["RATE_LIMITER"], ["KYC_BUCKET"]] as const)(
-    "%s: only the database decides, and the response does not change",
+    "an outage of %s does not change the status of any response, because only the database decides",
     async (name) => {
       const expected = [200, 400, 400, 400, 200, 200, 200, 404, 200];
       for (const [i, [method, path, options]] of calls().slice(0, expected.length).entries()) {
@@ -176,7 +176,7 @@ describe("ASVS 16.5.1: binding failures", () => {
   );
 
   test.each(["/api/docs/swagger-ui.css", "/example/main.js"])(
-    "a file that the build lacks (%s) is a 404 in the standard format, which nobody caches",
+    "a file that the build lacks (%s) is a 404 in the standard format that is not cached",
     async (path) => {
       const ASSETS = { fetch: async () => new Response("canary", { status: 404 }) } as unknown as Fetcher;
       const answer = await call("GET", path, { env: { ASSETS } });
@@ -185,7 +185,7 @@ describe("ASVS 16.5.1: binding failures", () => {
     },
   );
 
-  test("an R2 outage returns an error in the standard format", async () => {
+  test("an outage of the static files returns an error in the standard format", async () => {
     const answer = await call("GET", "/api/docs/swagger-ui.css", { env: broken("ASSETS") });
     expect([500, 503]).toContain(answer.status);
     expectFailure(answer, answer.status, answer.status === 500 ? "internal_error" : "service_unavailable");

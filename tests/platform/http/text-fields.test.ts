@@ -298,7 +298,7 @@ describe("A User-Agent", () => {
   });
 });
 
-test("A connecting address is stored only if it is one", async () => {
+test("A client address is stored only if it is a valid IP address", async () => {
   const { access: token, userId } = stage.actors.user;
   const stored = async (ip: string) => {
     const json = { address: `House ${crypto.randomUUID()}` };

@@ -158,7 +158,7 @@ test("WWW-Authenticate tells a missing, an invalid and an expired access token a
   expect(expired.headers.get("www-authenticate")).toBe('Bearer error="invalid_token", error_description="expired"');
 });
 
-test("the message for an invalid or expired access token asks for a refresh; only that of refresh, for a sign-in", async () => {
+test("a refused access token's message asks for a refresh, and a refused refresh token's for a sign-in", async () => {
   const past = Math.floor(Date.now() / 1000) - 60;
   const expired = await tokenWith(await newUser(), { iat: past - 900, exp: past });
   const signIn = { en: /sign in/i, ne: /साइन इन/ };

@@ -26,15 +26,15 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
-/** What an earlier call gave, and the identifier that it belongs to. */
+/** Fields whose values come from earlier calls, and the identifiers that those calls used. */
 const EARLIER = [
   ...["verification_token", "otp", "refresh_token", "id_token", "nonce", "authorization_code", "identifier"],
   ...["email", "phone_number"],
   ...["credential", "payload"],
 ];
-/** What an example of a form cannot hold. */
+/** The files of a form, which its example cannot contain. */
 const FILES = { document_front: file(jpeg()), document_back: file(png()) };
-/** Routes whose example only a provider or a browser could make true. */
+/** Routes that succeed only with values from a provider or a browser flow. */
 const OF_A_FLOW = ["POST /api/auth/social/success", "POST /api/auth/apple/callback"];
 
 /** What the document shows in a body: its example, or those of the fields of a form. */

@@ -25,7 +25,7 @@ test("the committed openapi.json equals the served document; a failure lists the
   expect(Object.fromEntries(parts(served)), advice).toEqual(Object.fromEntries(parts(committed)));
 });
 
-/** What a phone, a generator and a reader load; see docs/versioning.md. */
+/** Size limit: phones, generators and readers load the whole document; see docs/versioning.md. */
 const MAX_BYTES = 160_000;
 
 test("the document stays below 160,000 bytes, as it is committed and as it is served", () => {

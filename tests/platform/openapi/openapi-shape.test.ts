@@ -4,8 +4,9 @@ import { errorCatalogue } from "../../../src/platform/http/errors.ts";
 import { call, testEnv } from "../../support/client.ts";
 import { fetchDocument, fetchWrittenDocument, type OpenApiDocument, type Operation } from "../../support/openapi.ts";
 
-/** With its references, and with what they refer to in their place. */
+/** The document as it is served, with references. */
 let written: OpenApiDocument;
+/** The document with each reference replaced by its target. */
 let document: OpenApiDocument;
 
 beforeAll(async () => {
@@ -156,7 +157,7 @@ test("a text that names an operation of this document names its method and whole
   expect(named.filter((name) => !known.has(name))).toEqual([]);
 });
 
-test("a 401 never stands for signed out, except that of refresh", () => {
+test("only a 401 of refresh is described as being signed out", () => {
   const { description } = written.info;
   expect(description).toMatch(/401 on any route but refresh\*\*: call `POST \/api\/auth\/refresh` once, then repeat/);
   expect(description).toMatch(/401 of refresh\*\*: the user is signed out/);
@@ -196,7 +197,7 @@ test("the error codes, the notification types and the messages to other services
   });
 });
 
-test("the rules of the server stand in the document", () => {
+test("the document states the rules of the server", () => {
   const text = (path: string, method: string) => JSON.stringify(document.paths[path]?.[method]);
   expect(text("/api/users/profile", "patch")).toMatch(/1900-01-01 to yesterday/);
   expect(text("/api/users/profile", "put")).toMatch(/An https URL of a public host/);

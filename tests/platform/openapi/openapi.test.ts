@@ -243,7 +243,7 @@ test("routes refuse invalid bodies as documented", async () => {
   }
 });
 
-test("a failing database leads to the documented response on every route that needs it", async () => {
+test("a failing database leads to the documented response on sign-in, session and KYC routes", async () => {
   const { access: token, refresh: refresh_token } = await signUp(newPhone(), { ip: newIp() });
   const DB = new Proxy(testEnv.DB, {
     get: () => () => {
@@ -273,7 +273,7 @@ test("an invalid configuration leads to the documented response on every route",
   expect(found).toEqual([]);
 });
 
-test("every rate-limited route refuses calls beyond the limit as documented", async () => {
+test("calls beyond the rate limit are refused as documented", async () => {
   const env = { RATE_LIMITER: { limit: async () => ({ success: false }) } };
   const found: string[] = [];
   let refusals = 0;

@@ -205,7 +205,7 @@ describe("directory orderings", () => {
     },
   );
 
-  test("a cursor continues after a username of the greatest length whose letters grow in its sort key", async () => {
+  test("a cursor continues after a username of maximum length whose sort key is longer than the username", async () => {
     const era = newEra();
     const people = await insertPeople([0, 1].map((i) => ({ joinedAt: era + i, phone: newPhone() })));
     for (const [i, { id }] of people.entries()) {
@@ -343,7 +343,7 @@ describe("directory pages", () => {
 });
 
 describe("directory cursors", () => {
-  test("go on behind the last user that a page may read, whether or not that user fits", async () => {
+  test("continue after the last user that a page may read, whether or not that user matches the filter", async () => {
     for (const nth of [399, 400, 401]) {
       const era = newEra();
       const fits = [nth - 1, nth + 2];
@@ -363,7 +363,7 @@ describe("directory cursors", () => {
     }
   });
 
-  test("a page number beyond the users that fit so far leads on to the others by next_cursor", async () => {
+  test("a page number beyond the matches found so far returns a next_cursor that leads to the others", async () => {
     const era = newEra();
     const fits = [3, 404];
     const people = await insertPeople(

@@ -60,7 +60,7 @@ describe("A search by name", () => {
     ["tash", []],
   ])("for %s finds %j", async (text, expected) => expect(await found(text)).toEqual(expected));
 
-  test("compares every word of a text that has as many as fit into it", async () => {
+  test("compares every word of a text that has the maximum number of words", async () => {
     const [person] = await insertPeople([{ joinedAt: era + 50 }]);
     const id = person?.id ?? "";
     ids.push(id);
@@ -72,7 +72,7 @@ describe("A search by name", () => {
     expect(await found([...words.slice(1), "\u5000"].join(" "))).toEqual([]);
   });
 
-  test("says that the name matched, and a username that contains the words comes under its own name", async () => {
+  test("reports a match by name as full_name, and a match by username as username", async () => {
     const { results } = (await search("shrestha sita")).body.data;
     expect(results).toMatchObject([{ id: ids[0], matched: "full_name" }]);
     expect((await search(`name${mark}.0`)).body.data.results).toMatchObject([{ matched: "username" }]);

@@ -172,7 +172,7 @@ describe("GET staff/overview", () => {
     });
   });
 
-  test("counts each sign-in lock that holds once, also classes that a hundred failures have closed for a week", async () => {
+  test("counts each active sign-in lock once, also classes that 100 failures have closed for a week", async () => {
     const now = Date.now();
     for (const [i, [streak, lockedUntil, lastGuessAt]] of [
       [20, now + 1, now],

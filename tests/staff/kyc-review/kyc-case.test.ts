@@ -119,7 +119,7 @@ describe("The queue", () => {
     expect((await queue(staff, "status=APPROVED")).body.data).toMatchObject({ total_count: 0, results: [] });
   });
 
-  test("ends where the reviewer's views end, and continues an hour later", async () => {
+  test("ends when the reviewer's views of the hour are used up, and continues an hour later", async () => {
     const staff = await newStaff();
     const users = [await newUser(), await newUser(), await newUser()];
     for (const user of users) {

@@ -70,7 +70,7 @@ describe("GET staff/audit-logs", () => {
     expect(results.concat(rest.results)).toHaveLength(3);
   });
 
-  test("needs the id of a member of staff", async () => {
+  test("requires a well-formed actor_id", async () => {
     const admin = await newAdmin();
     for (const query of ["", "actor_id=x"]) {
       const answer = await documented("GET", `/api/staff/audit-logs?${query}`, { token: admin.access });
@@ -102,7 +102,7 @@ describe("GET staff/jobs", () => {
     expect((await documented("GET", "/api/staff/jobs", { token: admin.access })).body.data).toEqual([]);
   });
 
-  test("says of a run that was given up after a day of failures that it failed", async () => {
+  test("shows a run that was closed after a day of failures as FAILED", async () => {
     const admin = await newAdmin();
     await run("delete from job_runs");
     await runJob("count_hours");

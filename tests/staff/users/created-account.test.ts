@@ -60,9 +60,7 @@ describe("an account that staff create", () => {
       { action: "VIEW", by_staff: 1, actor_id: staff.userId },
     ]);
     expect((await eventsOf(data.id)).map(({ type }) => type)).toEqual(["user.created"]);
-    expect(await rows("select 1 from local_outbox where recipient = ?", identifier), "nobody is written to").toEqual(
-      [],
-    );
+    expect(await rows("select 1 from local_outbox where recipient = ?", identifier), "no message is sent").toEqual([]);
   });
 
   test("gets the given username, or a generated one", async () => {
@@ -79,7 +77,7 @@ describe("an account that staff create", () => {
     }
   });
 
-  test("is refused if the identifier is taken or invalid", async () => {
+  test("is refused if the identifier is taken, a field is invalid or the caller is not staff", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     for (const identifier of [user.identifier, user.identifier.slice(4), ` 00${user.identifier.slice(1)} `]) {
       expect(codeOf(await make(staff, { identifier }))).toEqual([409, "user_already_exists"]);
@@ -107,7 +105,7 @@ describe("an account that staff create", () => {
   test.each<["phone" | "email", () => string]>([
     ["phone", newPhone],
     ["email", newEmail],
-  ])("by %s is its owner's by a login, which verifies it and brings the points, once", async (kind, fresh) => {
+  ])("by %s becomes its owner's at the first login, which verifies it and grants points once", async (kind, fresh) => {
     const [staff, identifier] = [await newStaff(), fresh()];
     const { id } = (await make(staff, { identifier })).body.data;
     const ip = newIp();

@@ -47,7 +47,7 @@ async function wholePerson(): Promise<SignedIn> {
 }
 
 describe("a masked user detail", () => {
-  test("leaves out what identifies the person, names it, and is recorded as a view (ASVS 14.2.6)", async () => {
+  test("leaves out identifying fields, lists them in `hidden`, and is recorded as a view (ASVS 14.2.6)", async () => {
     const [staff, user] = [await newStaff(), await wholePerson()];
     const { body } = await view(staff, user, "?mask=true");
     expect(body.data).toMatchObject({
@@ -65,7 +65,7 @@ describe("a masked user detail", () => {
     expect((await view(staff, user)).body.data).not.toHaveProperty("hidden");
   });
 
-  test("names only fields that have a value", async () => {
+  test("lists in `hidden` only fields that have a value", async () => {
     const [staff, user] = [await newStaff(), await person(newEmail())];
     await run("delete from profiles where user_id = ?", user.userId);
     expect((await view(staff, user, "?mask=true")).body.data).toMatchObject({ profile: null, hidden: ["email"] });
@@ -158,7 +158,7 @@ describe("the limit of views (ASVS 2.4.1)", () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(97);
   });
 
-  test("does not count what staff change", async () => {
+  test("does not count changes that staff make", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     await insertViews(staff, LIMIT - 1);
     await documented("POST", `${USERS}/${user.userId}/notes`, { token: staff.access, json: { text: "called" } });

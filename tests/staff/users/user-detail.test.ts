@@ -131,11 +131,11 @@ describe("user detail", () => {
     );
     const [before] = await rows("select version from users where id = ?", user.userId);
     await detail(staff, user);
-    expect(await rows("select version from users where id = ?", user.userId), "a look is no change").toEqual([before]);
-    expect(await eventsOf(user.userId, "user.updated"), "and none to the webhook").toEqual([]);
+    expect(await rows("select version from users where id = ?", user.userId), "a view is no change").toEqual([before]);
+    expect(await eventsOf(user.userId, "user.updated"), "no user.updated event").toEqual([]);
   });
 
-  test("every route answers 404 for an unknown user, and 400 or 404 for an invalid id", async () => {
+  test("the routes of a user answer 404 for an unknown user, and 400 or 404 for an invalid id", async () => {
     const admin = await newAdmin();
     const nobody = crypto.randomUUID();
     for (const id of [nobody, "x", "profile2", "%00", "..%2f", "a".repeat(65), "' OR 1=1", "0".repeat(36)]) {
@@ -270,7 +270,7 @@ describe("updating a user", () => {
   test.each<["phone_number" | "email", () => string]>([
     ["phone_number", newPhone],
     ["email", newEmail],
-  ])("of %s leaves it unverified, ends the sessions and notifies the previous one once", async (field, fresh) => {
+  ])("a new %s is unverified, ends the sessions and notifies the previous identifier once", async (field, fresh) => {
     const staff = await newStaff();
     const tasks = heldTasks();
     const user = await person(fresh());
@@ -357,7 +357,7 @@ describe("updating a user", () => {
     expect(cleared.body.data).toMatchObject({ email: null, email_verified: false, phone_verified: true });
   });
 
-  test("changes all fields at once, or names all faults of them", async () => {
+  test("changes all fields at once, or names every invalid field", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const pictures = { profile_picture: "https://a.example/b.png", avatar_url: "https://a.example/c.png" };
     const profile = { full_name: "Asha Rai", date_of_birth: "1990-01-01", address: "Pokhara", ...pictures };
@@ -691,7 +691,7 @@ describe("unlocking a user", () => {
 });
 
 describe("sessions of a user", () => {
-  test("staff can list them and end all of them, which is audited once", async () => {
+  test("staff can list them and end all of them, which is audited", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     clock.advance(SECOND);
     const second = await logIn(user.identifier, { ip: newIp(), headers: { "user-agent": "Phone 2" } });
@@ -710,7 +710,7 @@ describe("sessions of a user", () => {
     expect((await documented("GET", at(user, "/sessions"), { token })).body.data).toEqual([]);
     const before = await recordOf(user);
     expect((await documented("DELETE", at(user, "/sessions"), { token })).body.data.ended).toBe(0);
-    expect(await recordOf(user), "nothing to end is no act").toBe(before);
+    expect(await recordOf(user), "nothing to end, nothing written").toBe(before);
     const audit = (await auditOf(user.userId)).filter(({ by_staff, action }) => by_staff === 1 && action !== "VIEW");
     expect(audit.length).toBeGreaterThan(0);
     expect(audit.every(({ actor_id }) => actor_id === staff.userId)).toBe(true);
@@ -738,7 +738,7 @@ describe("sessions of a user", () => {
 });
 
 describe("analytics report", () => {
-  test("is built by the queue once and kept for an hour", async () => {
+  test("is built by the queue and kept for an hour", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const tasks = heldTasks();
     const options = { token: staff.access, env: tasks.env };
@@ -824,8 +824,8 @@ describe("audit log of a user", () => {
   });
 });
 
-describe("staff who are banned, demoted or signed out", () => {
-  test("lose all staff access from the next request on, and users never have it", async () => {
+describe("staff who are banned or demoted", () => {
+  test("cannot change a user from the next request on, and users never can", async () => {
     const [staff, user, target] = [await newStaff(), await newUser(), await newUser()];
     await expectNothingChanged(target, () => change(user, target, { address: "x y" }), 403, "permission_denied");
     await promote(staff, "user");

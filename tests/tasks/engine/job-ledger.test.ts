@@ -260,11 +260,11 @@ describe("A superseded run", () => {
   });
 });
 
-describe("A batch of eight jobs", () => {
+describe("A batch of eight job messages", () => {
   it("stays below 1,000 queries in one invocation, and later messages do the rest", async () => {
     const names = jobs.filter(({ everyMs }) => everyMs !== undefined).map(({ name }) => name);
     expect(names.length).toBeGreaterThanOrEqual(8);
-    // Each job has more work than it can do: audit rows and one purge rule each.
+    // More audit rows than one invocation can delete.
     const createdAt = now - 400 * DAY_MS;
     await testEnv.DB.prepare(
       `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)

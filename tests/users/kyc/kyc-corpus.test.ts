@@ -24,7 +24,7 @@ test("the corpus has a file for each of more than sixty traits", () => {
   expect(traits.length).toBeGreaterThan(60);
 });
 
-test.each(traits as Trait[])("%s", async (_name, bytes, verdict) => {
+test.each(traits as Trait[])("the KYC file %s is stored or refused as expected", async (_name, bytes, verdict) => {
   await forgetUploads(user);
   const answer = await submit(user, whole({ document_front: file(bytes) }), { env: withoutWriteLimit });
   if ("refused" in verdict) {

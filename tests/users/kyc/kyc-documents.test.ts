@@ -161,7 +161,7 @@ describe("a link to a KYC document", () => {
     expect((await open(own)).status).toBe(200);
   });
 
-  test("records the viewer's last view for owner and staff; HEAD records nothing", async () => {
+  test("records the time of the owner's last view, and no staff view; HEAD records nothing", async () => {
     const { user, url, id } = await submitted();
     const head = await open(url, "HEAD");
     expect([head.status, head.headers.get("content-length"), head.body]).toEqual([200, String(jpeg().length), ""]);
@@ -170,7 +170,7 @@ describe("a link to a KYC document", () => {
     clock.advance(1_000);
     await open(url);
     expect(await views(id)).toEqual([{ viewer_id: user.userId, viewed_at: Date.now() }]);
-    expect(await audits(id), "looking at one's own is no staff's act").toEqual([]);
+    expect(await audits(id), "the owner's view is not a staff view").toEqual([]);
     expect(codeOf(await open(url.replace("sig=", "sig=x"), "HEAD"))[0]).toBe(404);
   });
 

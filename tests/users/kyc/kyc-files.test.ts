@@ -86,7 +86,7 @@ describe("the type of a KYC file is detected from its content", () => {
     ["TIFF", ascii("II*\0")],
     ["only the first bytes of a JPEG", new Uint8Array([0xff, 0xd8, 0xff])],
     ["only the signature of a PNG", ascii("\x89PNG\r\n\x1a\n")],
-    ["a RIFF that is sound", concat("RIFF", [4, 0, 0, 0], "WAVE")],
+    ["a WAV sound", concat("RIFF", [4, 0, 0, 0], "WAVE")],
     ["zeros", new Uint8Array(5000)],
   ])("so %s is refused", expectRefused);
 });
@@ -143,18 +143,18 @@ describe("the dimensions in the header of a KYC image are checked", () => {
     ["a PNG of the greatest size", png({ width: 0xffff_ffff, height: 0xffff_ffff })],
     ["a PNG one row over 8192 × 8192", png({ width: 8192, height: 8193 })],
     ["a JPEG one column over 8192 × 8192", jpeg({ width: 8193, height: 8192 })],
-    ["a long PNG of a pixel more", png({ width: 67_108_865, height: 1 })],
+    ["a PNG of one row with one pixel more than 8192 × 8192", png({ width: 67_108_865, height: 1 })],
     ["a JPEG of 65,000 × 65,000", jpeg({ width: 65_000, height: 65_000 })],
     ["a WebP of 16,383 × 16,383", extendedWebp("place", { width: 16_383, height: 16_383 })],
     ["a PNG without width", png({ width: 0 })],
     ["a JPEG without height", jpeg({ height: 0 })],
-    ["a WebP that moves", extendedWebp("place", { flags: 0x02 })],
+    ["an animated WebP", extendedWebp("place", { flags: 0x02 })],
     ["a PNG with two headers", png({ chunks: [chunk("IHDR", [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0])] })],
     ["a PNG with an unknown critical chunk", png({ chunks: [chunk("ABCD", "x")] })],
     ["a PNG without pixels", concat("\x89PNG\r\n\x1a\n", png().slice(8, 33), chunk("IEND"))],
     ["a JPEG with two frames", jpeg({ segments: [segment(0xc0, [8, 0, 8, 0, 8, 1, 1, 0x11, 0])] })],
     ["a lossless JPEG", jpeg({ segments: [segment(0xc3, [8, 0, 8, 0, 8, 1, 1, 0x11, 0])] })],
-    ["a WebP whose picture is none", concat(webp().slice(0, 20), new Uint8Array(24))],
+    ["a WebP without a valid picture", concat(webp().slice(0, 20), new Uint8Array(24))],
   ])("so %s is refused", expectRefused);
 
   test("8192 × 8192 pixels are allowed in any shape", async () => {
@@ -289,7 +289,7 @@ describe("the body of a KYC upload is read within limits", () => {
     ["a text", heading("document_number", ""), 8],
     ["a heading", ascii(`--${BOUNDARY}\r\nContent-Disposition: form-data; x="`), 1],
   ])(
-    "of 200 MB in %s, without a length, a few are read and the answer is 413",
+    "a body of 200 MB in %s without Content-Length gets 413 after at most a few MB",
     async (_name, first, atMostMegabytes) => {
       const { read, stream } = endless(megabytes(200, first));
       expect(codeOf(await post(stream))).toEqual([413, "payload_too_large"]);
@@ -298,7 +298,7 @@ describe("the body of a KYC upload is read within limits", () => {
     },
   );
 
-  test("at most 17 MB are read of many small files", async () => {
+  test("at most 17 MB are read of many files of 7 MB", async () => {
     function* parts() {
       for (let i = 0; i < 40; i++) yield* megabytes(7, concat(i ? "\r\n" : "", heading(`part${i}`)));
     }

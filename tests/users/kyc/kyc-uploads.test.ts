@@ -286,7 +286,7 @@ describe("a file with millions of segments", () => {
     expect(answer.body.error.fields).toEqual({ document_front: [{ code: "pdf_password" }] });
   });
 
-  test("is refused if each segment is a JPEG scan", async () => {
+  test("is refused if it is a JPEG with more than 100 scans", async () => {
     const user = await newUser();
     const scan = segment(0xda, [1, 1, 0x00, 0, 63, 0]);
     const scans = (count: number) => {

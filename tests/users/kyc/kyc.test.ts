@@ -102,7 +102,7 @@ describe("KYC submission", () => {
     }
   });
 
-  test("requires a valid session in every statement of every route", async () => {
+  test("every route requires a live session and changes nothing without one", async () => {
     const user = await newUser();
     await submit(user);
     const before = await rows("select * from kyc where user_id = ?", user.userId);
