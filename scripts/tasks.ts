@@ -1,5 +1,4 @@
 import { count, flag, parsed, readArguments, text } from "./arguments.ts";
-import { fail } from "./d1.ts";
 import { localBase } from "./operations/local-server.ts";
 import { INSTANT, readInstant } from "./tasks/instant.ts";
 
@@ -14,11 +13,11 @@ const given = readArguments({
     since: parsed("WHEN", "dead, replay: dead-lettered at or after this", INSTANT, readInstant),
     until: parsed("WHEN", "dead, replay: dead-lettered before this", INSTANT, readInstant),
     user: text("ID", "dead, replay: events about this user"),
-    limit: count("N", "dead: letters of a page, at most 500; replay: letters to send, at most 10,000"),
+    limit: count("N", "dead: letters of a page, at most 500; replay FILTER: letters to send, at most 10,000"),
     open: flag("dead: without replayed ones"),
     before: text("ID", "dead: the page after the dead letter with this id"),
     payload: text("JSON", "replay ID: send it with another payload"),
-    "dry-run": flag("replay: only count the letters"),
+    "dry-run": flag("replay FILTER: only count the letters"),
     base: parsed("URL", `run: the local server (default: ${localBase()})`, "a URL", (url) =>
       URL.canParse(url) ? url : undefined,
     ),
@@ -38,23 +37,44 @@ const given = readArguments({
 const { options, refuse } = given;
 const [command, argument] = given.operands;
 
+const FILTER = ["type", "task", "since", "until", "user"] as const;
+const isFiltered = FILTER.some((name) => options[name] !== undefined);
+
+/** What each form of the command takes besides --remote. An option without effect might be meant to limit a change. */
+const FORMS: Readonly<Record<string, readonly (keyof typeof options)[]>> = {
+  dead: [...FILTER, "limit", "before", "open"],
+  "replay ID": ["payload"],
+  "replay FILTER": [...FILTER, "limit", "dry-run"],
+  "run NAME": ["base"],
+  budget: [],
+};
+
+/** Refuses options and operands that this form does not take. */
+function requireForm(form: string): void {
+  const taken = ["remote", ...(FORMS[form] ?? [])];
+  const [surplus] = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && value !== false && !taken.includes(name),
+  );
+  if (surplus) refuse(`--${surplus[0]} does not apply to ${form}.`);
+  if (argument !== undefined && !form.includes(" ")) refuse(`Unexpected argument: ${argument}`);
+}
+
 if (command === "dead") {
+  requireForm("dead");
   const { filterOf, listDeadLetters } = await import("./tasks/dead-letters.ts");
   listDeadLetters(filterOf(options), { limit: options.limit, before: options.before, open: options.open }, options);
 } else if (command === "replay") {
-  const isFiltered = [options.type, options.task, options.since, options.until, options.user].some(
-    (each) => each !== undefined,
-  );
   if ((argument !== undefined) === isFiltered) refuse("Give either the id of a dead letter or a filter.");
-  if (argument === undefined && options.payload !== undefined)
-    fail("--payload applies to one dead letter: give its id.");
+  requireForm(argument === undefined ? "replay FILTER" : "replay ID");
   const { filterOf, replayMany, replayOne } = await import("./tasks/dead-letters.ts");
   if (argument !== undefined) replayOne(argument, options.payload, options);
   else replayMany(filterOf(options), { limit: options.limit, dryRun: options["dry-run"] }, options);
 } else if (command === "run" && argument) {
+  requireForm("run NAME");
   const { runJob } = await import("./tasks/run-job.ts");
   await runJob(argument, options);
 } else if (command === "budget") {
+  requireForm("budget");
   const { showBudget } = await import("./tasks/sms-budget.ts");
   showBudget(options);
 } else refuse(command === "run" ? "Name the job." : "Name one of: dead, replay, run, budget.");

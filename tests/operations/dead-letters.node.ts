@@ -122,7 +122,7 @@ test("tasks dead lists matching dead letters page by page, newest first", () => 
   assert.deepEqual(ids(tasks("dead", "--open", "--until", "2026-11-06").output), ["p3", "p2"]);
 });
 
-test("tasks prints its usage, and refuses invalid options without changing anything", () => {
+test("tasks prints its usage, and refuses invalid options and those without effect, without changing anything", () => {
   insert("kept", "user.updated", "2026-11-05");
   const help = tasks("--help");
   assert.equal(help.status, 0);
@@ -136,12 +136,19 @@ test("tasks prints its usage, and refuses invalid options without changing anyth
     ["replay", "--task", "no_such_task"],
     ["replay", "--task", "deliver_push", "--type", "user.updated"],
     ["replay", "--unheard-of"],
+    ["replay", "kept", "--dry-run"],
+    ["replay", "kept", "--limit", "1"],
+    ["replay", "--type", "user.updated", "--open"],
+    ["replay", "--type", "user.updated", "--before", "kept"],
+    ["dead", "kept"],
+    ["dead", "--dry-run"],
+    ["budget", "kept"],
   ]) {
     const { status, output } = tasks(...args);
     assert.notEqual(status, 0, args.join(" "));
     assert.doesNotMatch(output, /\n\s+at /, args.join(" "));
   }
-  assert.deepEqual(replayed(), []);
+  assert.deepEqual([replayed(), outbox()], [[], []]);
 });
 
 test("tasks treats quotation marks in an option as text", () => {
