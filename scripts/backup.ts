@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { readArguments, text } from "./arguments.ts";
+import { fail } from "./d1.ts";
 import { targetOf, whichDatabase } from "./operations/which-database.ts";
 import { root } from "./operations/wrangler.ts";
 
@@ -15,4 +16,6 @@ const { options, refuse } = readArguments({
 const target = targetOf(options, refuse);
 
 const { backUp } = await import("./operations/back-up.ts");
-await backUp(target, options.output);
+await backUp(target, options.output).catch((error: unknown) =>
+  fail(`The backup failed, and nothing of it was kept: ${error instanceof Error ? error.message : error}`),
+);

@@ -1,11 +1,10 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { flag, readArguments } from "./arguments.ts";
 import { fail } from "./d1.ts";
 import type { Target } from "./operations/database.ts";
 import { stateFolder } from "./operations/local-database.ts";
 import { withSnapshot } from "./operations/take-dump.ts";
+import { inTemporaryFolder } from "./operations/unfinished.ts";
 import { showProgress } from "./progress/progress.ts";
 import { exportUsers } from "./users/export-users.ts";
 
@@ -24,15 +23,14 @@ if (existsSync(file)) fail(`${file} exists already.`);
 
 const state = stateFolder();
 const target: Target = options.remote ? { remote: true } : { remote: false, state };
-const folder = mkdtempSync(join(tmpdir(), "users-api-export-"));
 const onProgress = showProgress("copying the database");
 try {
-  const count = await withSnapshot(target, folder, async (primary) =>
-    exportUsers(primary, file, (users) => onProgress("users written", users)),
+  const count = await inTemporaryFolder("export", (folder) =>
+    withSnapshot(target, folder, (primary) =>
+      exportUsers(primary, file, (users) => onProgress("users written", users)),
+    ),
   );
   console.log(`Wrote ${count.toLocaleString("en")} users to ${file}. It contains personal data: delete it after use.`);
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }

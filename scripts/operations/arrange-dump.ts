@@ -1,25 +1,20 @@
-import {
-  appendFileSync,
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  mkdtempSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, createReadStream, createWriteStream, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pipeline } from "node:stream/promises";
 import { readStatements } from "./statements.ts";
 import { listTables } from "./tables.ts";
+import { inTemporaryFolder } from "./unfinished.ts";
 
 /**
  * Rewrites a D1 export in an order that can be loaded: tables, rows with referenced rows first, then indexes and
  * triggers. D1 exports rows before tables that their foreign keys refer to.
  */
 export async function arrangeDump(from: string, to: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "users-api-arrange-"));
+  await inTemporaryFolder("arrange", (folder) => arrangeIn(folder, from, to));
+}
+
+async function arrangeIn(folder: string, from: string, to: string): Promise<void> {
   const part = (name: string) => join(folder, name);
   const buffered = new Map<string, string>();
   const append = (name: string, text: string) => {
@@ -43,7 +38,6 @@ export async function arrangeDump(from: string, to: string): Promise<void> {
     for (const file of parts) await pipeline(createReadStream(file), createWriteStream(to, { flags: "a" }));
   } finally {
     tables.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { showProgress } from "../progress/progress.ts";
 import { listDocuments } from "./bucket.ts";
@@ -6,8 +6,9 @@ import type { Target } from "./database.ts";
 import { countRows, hashFile } from "./digest.ts";
 import { migrateLocal } from "./prepare.ts";
 import { takeDump } from "./take-dump.ts";
+import { removeUnlessDone } from "./unfinished.ts";
 
-/** Writes a backup to a new folder in `output`; ends the process with 1, after a message, if that fails. */
+/** Writes a backup to a new folder in `output`; if that fails, nothing of it is left. */
 export async function backUp(target: Target, output: string): Promise<void> {
   // Like other local commands, this creates an empty database if there is none.
   if (!target.remote) migrateLocal(target.state);
@@ -15,17 +16,16 @@ export async function backUp(target: Target, output: string): Promise<void> {
   const takenAt = new Date().toISOString();
   const folder = resolve(output, takenAt.replaceAll(":", "-"));
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // An unfinished backup contains personal data and could be taken for a complete one.
+  await removeUnlessDone(folder, () => writeBackup(target, folder, takenAt));
+}
+
+async function writeBackup(target: Target, folder: string, takenAt: string): Promise<void> {
   const dump = join(folder, "users.sql");
-  /** Deletes the unfinished backup, which contains personal data and could be taken for a complete one, and exits. */
-  function removeUnfinished(error: unknown): never {
-    rmSync(folder, { recursive: true, force: true });
-    console.error(`The backup failed, and nothing of it was kept: ${error instanceof Error ? error.message : error}`);
-    process.exit(1);
-  }
   const onStep = showProgress("copying the database");
-  const tables = await takeDump(target, dump, onStep).catch(removeUnfinished);
+  const tables = await takeDump(target, dump, onStep);
   onStep("listing the documents");
-  const documents = await listDocuments(target).catch(removeUnfinished);
+  const documents = await listDocuments(target);
   onStep("hashing the dump");
   writeFileSync(join(folder, "documents.json"), `${JSON.stringify(documents, null, 2)}\n`);
   const manifest = {

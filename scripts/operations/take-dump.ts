@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { arrangeDump } from "./arrange-dump.ts";
@@ -9,6 +7,7 @@ import { databaseFile, localDatabases } from "./local-database.ts";
 import { mendTexts } from "./mend-texts.ts";
 import { loadStatements } from "./statements.ts";
 import { checkReferences } from "./tables.ts";
+import { inTemporaryFolder } from "./unfinished.ts";
 import { writeDump } from "./write-dump.ts";
 
 /**
@@ -22,7 +21,7 @@ export async function takeDump(
   file: string,
   onStep: (step: string) => void = () => {},
 ): Promise<Digests> {
-  return await inTemporaryFolder(async (folder) => {
+  return await inTemporaryFolder("dump", async (folder) => {
     const source = await takeSnapshot(target, folder);
     try {
       onStep("writing the dump");
@@ -43,7 +42,7 @@ export async function takeDump(
 
 /** The digests of the primary as it is now. */
 export async function digestPrimary(target: Target): Promise<Digests> {
-  return await inTemporaryFolder(async (folder) => {
+  return await inTemporaryFolder("dump", async (folder) => {
     const source = await takeSnapshot(target, folder);
     try {
       return digestDatabase(source);
@@ -85,14 +84,4 @@ export async function takeExport(target: Target, folder: string): Promise<Databa
   const database = await loadStatements(arranged, join(folder, "source.sqlite"), "nothing");
   mendTexts(target, database);
   return database;
-}
-
-async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  // On disk, not in memory: D1 databases grow to 10 GB.
-  const folder = mkdtempSync(join(tmpdir(), "users-api-dump-"));
-  try {
-    return await work(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }

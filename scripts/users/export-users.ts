@@ -1,6 +1,8 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate as letSignalsArrive } from "node:timers/promises";
 import { formatMinor } from "../../src/platform/money.ts";
+import { removeUnlessDone } from "../operations/unfinished.ts";
 import type { UserRecord } from "./user-record.ts";
 
 /** Characters written to the file at once. */
@@ -8,13 +10,18 @@ const BUFFER = 1_000_000;
 
 /**
  * Writes every user of a copy of the primary as one line of JSON, in the order of their ids, in the form that the import
- * reads.
+ * reads. If that fails, no file is left, which would look like an export.
  *
  * @returns the number of users.
+ * @throws Error if the file exists already.
  */
-export function exportUsers(primary: string, file: string, onProgress: (users: number) => void): number {
-  const database = new DatabaseSync(primary, { readOnly: true });
+export async function exportUsers(primary: string, file: string, onProgress: (users: number) => void): Promise<number> {
   const out = openSync(file, "wx", 0o600);
+  return await removeUnlessDone(file, () => writeUsers(primary, out, onProgress));
+}
+
+async function writeUsers(primary: string, out: number, onProgress: (users: number) => void): Promise<number> {
+  const database = new DatabaseSync(primary, { readOnly: true });
   try {
     const users = database
       .prepare(`select u.*, f.full_name, f.date_of_birth, f.address, f.avatar_url, w.balance_minor, p.current_points,
@@ -25,7 +32,10 @@ export function exportUsers(primary: string, file: string, onProgress: (users: n
     for (const row of users) {
       pending += `${JSON.stringify(recordOf(row))}\n`;
       count += 1;
-      if (count % 10_000 === 0) onProgress(count);
+      if (count % 10_000 === 0) {
+        onProgress(count);
+        await letSignalsArrive();
+      }
       if (pending.length < BUFFER) continue;
       writeSync(out, pending);
       pending = "";

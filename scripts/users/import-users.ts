@@ -1,11 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate as letSignalsArrive } from "node:timers/promises";
 import { queryPrimary, querySearch, runFile, type Target } from "../operations/database.ts";
 import { databaseFile, localDatabases } from "../operations/local-database.ts";
 import { rebuildDue } from "../operations/search-rebuild.ts";
 import { withSnapshot } from "../operations/take-dump.ts";
+import { inTemporaryFolder } from "../operations/unfinished.ts";
 import {
   addTotals,
   type ImportRun,
@@ -43,7 +44,10 @@ export interface Imported {
  * with the file.
  */
 export async function importUsers(given: Import): Promise<Imported> {
-  const folder = mkdtempSync(join(tmpdir(), "users-api-import-"));
+  return await inTemporaryFolder("import", (folder) => importFrom(given, folder));
+}
+
+async function importFrom(given: Import, folder: string): Promise<Imported> {
   const staging = new DatabaseSync(join(folder, "staging.sqlite"));
   try {
     staging.exec("pragma journal_mode = off; pragma synchronous = off");
@@ -53,7 +57,7 @@ export async function importUsers(given: Import): Promise<Imported> {
     for (const users of freshUsers(staging, perTransaction)) addTotals(wanted, users);
     if (staged.refused > 0 || given.isDryRun || staged.fresh === 0) return { staged, wanted, inserted: undefined };
     const run = newImportRun(given.now);
-    load(given, staging, run, folder);
+    await load(given, staging, run, folder);
     const [row] = queryPrimary(given.target, totalsOf(run));
     queryPrimary(given.target, rebuildDue(run.startedAt));
     const [users, balanceMinor] = [Number(row?.users), Number(row?.balance)];
@@ -61,7 +65,6 @@ export async function importUsers(given: Import): Promise<Imported> {
     return { staged, wanted, inserted };
   } finally {
     staging.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -74,12 +77,12 @@ function stage(given: Import, staging: DatabaseSync, folder: string): Promise<St
 }
 
 /** Inserts the fresh users: directly into a local database, by files of SQL into production's. */
-function load(
+async function load(
   { target, onProgress, perTransaction = USERS_PER_TRANSACTION }: Import,
   staging: DatabaseSync,
   run: ImportRun,
   folder: string,
-): void {
+): Promise<void> {
   const local = target.remote
     ? undefined
     : new DatabaseSync(databaseFile(target.state, localDatabases[0]), { timeout: 10_000 });
@@ -100,6 +103,7 @@ function load(
       }
       done += users.length;
       onProgress("users inserted", done);
+      await letSignalsArrive();
     }
   } finally {
     // Undoes a transaction that was not committed.

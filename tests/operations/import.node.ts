@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -64,10 +65,10 @@ const run = (state: string, lines: readonly (object | string)[], more: Partial<I
     ...more,
   });
 
-function exported(state: string): string {
+async function exported(state: string): Promise<string> {
   serial += 1;
   const path = join(folder, `exported-${serial}.jsonl`);
-  exportUsers(databaseFile(state, primary), path, () => {});
+  await exportUsers(databaseFile(state, primary), path, () => {});
   return readFileSync(path, "utf8");
 }
 
@@ -116,9 +117,9 @@ test("exporting imported users and importing them elsewhere changes nothing; sum
   );
   assert.deepEqual(rows(first, "select 1 from outbox"), []);
   assert.deepEqual(rows(first, "pragma foreign_key_check"), []);
-  const text = exported(first);
+  const text = await exported(first);
   assert.ok((await run(second, text.trimEnd().split("\n"))).inserted);
-  assert.equal(exported(second), text);
+  assert.equal(await exported(second), text);
 });
 
 test("a second import of the same file changes nothing, and one after an interruption inserts the rest", async () => {
@@ -134,10 +135,66 @@ test("a second import of the same file changes nothing, and one after an interru
   const rest = await run(state, people(100));
   assert.deepEqual([rest.staged.existing, rest.staged.fresh, rest.inserted?.users], [60, 40, 40]);
   assert.deepEqual(rows(state, UNBALANCED), []);
-  const text = exported(state);
+  const text = await exported(state);
   const again = await run(state, people(100));
   assert.deepEqual([again.staged.existing, again.staged.fresh, again.inserted], [100, 0, undefined]);
-  assert.equal(exported(state), text);
+  assert.equal(await exported(state), text);
+});
+
+test("a failed export exits with a message and leaves neither the file nor its copy of the database", async () => {
+  const state = newState();
+  const temporary = join(folder, "temporary");
+  mkdirSync(temporary);
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      "--disable-warning=ExperimentalWarning",
+      join(root, "scripts", "export.ts"),
+      join(folder, "missing", "users.jsonl"),
+    ],
+    { env: { ...process.env, PERSIST_TO: state, TMPDIR: temporary }, encoding: "utf8" },
+  );
+  assert.equal(status, 1, stderr);
+  assert.match(stderr, /^ENOENT/);
+  assert.deepEqual(readdirSync(temporary), []);
+
+  const [empty, file] = [join(folder, "empty.sqlite"), join(folder, "half.jsonl")];
+  new DatabaseSync(empty).close();
+  await assert.rejects(
+    exportUsers(empty, file, () => {}),
+    /no such table/,
+  );
+  assert.ok(!existsSync(file));
+  writeFileSync(file, "an earlier export");
+  await assert.rejects(
+    exportUsers(empty, file, () => {}),
+    /EEXIST/,
+  );
+  assert.equal(readFileSync(file, "utf8"), "an earlier export");
+});
+
+test("a signal deletes the temporary folder and the unfinished file of a command", async () => {
+  const [temporary, file] = [join(folder, "interrupted"), join(folder, "unfinished.jsonl")];
+  mkdirSync(temporary);
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    writeFileSync(file, "half of it");
+    const program = `import { inTemporaryFolder, removeUnlessDone } from "${join(root, "scripts/operations/unfinished.ts")}";
+      const forever = () => new Promise(() => { setInterval(() => {}, 1000); process.stdout.write("ready"); });
+      await inTemporaryFolder("test", () => removeUnlessDone(process.argv[1], forever));`;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program, file], {
+      env: { ...process.env, TMPDIR: temporary },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    child.stdout.once("data", () => {
+      assert.equal(readdirSync(temporary).length, 1);
+      child.kill(signal);
+    });
+    assert.equal(await new Promise((resolve) => child.once("close", resolve)), code);
+    assert.deepEqual([readdirSync(temporary), existsSync(file)], [[], false]);
+  }
 });
 
 test("a dry run of an import reports what it would import and changes nothing", async () => {
@@ -177,7 +234,7 @@ test("an import refuses each invalid line with its number and reason, and import
     [{ ...valid, username: "TAKEN" }, /^username: the user \S+ has it already$/],
     [{ ...valid, phone_number: "+9779841299999" }, /^phone_number: the user \S+ has it already$/],
   ];
-  const before = exported(state);
+  const before = await exported(state);
   // Every line is tried with a neighbour that is valid, and with other identifiers than the neighbour's.
   for (const [line, reason] of bad) {
     const { staged, inserted } = await run(state, [{ ...person(50), legacy_id: "neighbour" }, line]);
@@ -191,7 +248,7 @@ test("an import refuses each invalid line with its number and reason, and import
     [3],
   );
   assert.match(twice.staged.refusals[0]?.reason ?? "", /username: line 1 has it already/);
-  assert.equal(exported(state), before);
+  assert.equal(await exported(state), before);
 });
 
 test("a user who deleted the account after an import is not imported again", async () => {

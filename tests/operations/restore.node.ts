@@ -174,6 +174,13 @@ for (const [what, sql, message] of [
   });
 }
 
+test("a backup into a folder that cannot be made fails with a message", () => {
+  const taken = script("backup.ts", ["--persist-to", source(), "--output", join(folder, "front.jpg")]);
+  assert.equal(taken.status, 1, taken.output);
+  assert.match(taken.output, /^The backup failed, and nothing of it was kept: (ENOTDIR|EEXIST)/);
+  assert.doesNotMatch(taken.output, /\n\s+at /);
+});
+
 test("a restored database that differs from the source is reported with the tables", () => {
   const other = join(folder, "other-source");
   mkdirSync(other);
