@@ -55,11 +55,16 @@ async function importFrom(given: Import, folder: string): Promise<Imported> {
     const wanted = noTotals();
     const { perTransaction = USERS_PER_TRANSACTION } = given;
     for (const users of freshUsers(staging, perTransaction)) addTotals(wanted, users);
-    if (staged.refused > 0 || given.isDryRun || staged.fresh === 0) return { staged, wanted, inserted: undefined };
+    if (staged.refused > 0 || given.isDryRun) return { staged, wanted, inserted: undefined };
+    if (staged.fresh === 0) {
+      // An earlier run may have ended after its last transaction and before this statement.
+      if (staged.existing > 0) queryPrimary(given.target, rebuildDue(given.now));
+      return { staged, wanted, inserted: undefined };
+    }
     const run = newImportRun(given.now);
     await load(given, staging, run, folder);
-    const [row] = queryPrimary(given.target, totalsOf(run));
     queryPrimary(given.target, rebuildDue(run.startedAt));
+    const [row] = queryPrimary(given.target, totalsOf(run));
     const [users, balanceMinor] = [Number(row?.users), Number(row?.balance)];
     const inserted = { users, balanceMinor, currentPoints: Number(row?.current), totalPoints: Number(row?.total) };
     return { staged, wanted, inserted };

@@ -141,6 +141,17 @@ test("a second import of the same file changes nothing, and one after an interru
   assert.equal(await exported(state), text);
 });
 
+test("a repeated import makes the rebuild of the search due, in case an earlier one ended before it did", async () => {
+  const state = newState();
+  await run(state, people(3));
+  rows(state, "delete from job_runs returning 1");
+  const rebuilds = () => rows(state, "select 1 from job_runs where name = 'rebuild_user_search'").length;
+  await run(state, people(3), { isDryRun: true });
+  assert.equal(rebuilds(), 0);
+  await run(state, people(3));
+  assert.equal(rebuilds(), 1);
+});
+
 test("a failed export exits with a message and leaves neither the file nor its copy of the database", async () => {
   const state = newState();
   const temporary = join(folder, "temporary");
