@@ -1,6 +1,8 @@
 import { type Deployment, StepFailed } from "./deployment.ts";
 
 const DEADLINE_MS = 120_000;
+/** How long a call that gets no response of the service is repeated. */
+const SILENCE_MS = 60_000;
 const PAUSE_MS = 5_000;
 
 interface Expected {
@@ -41,18 +43,32 @@ export async function waitUntilHealthy(deployment: Deployment, { versionId, isOv
   );
 }
 
-/** Whether the service responds at its address, healthy or not. */
+/** Whether the service responds at its address within a minute, healthy or not, or refusing its configuration. */
 export async function isServing(deployment: Deployment): Promise<boolean> {
-  const { text } = await deployment.get(`${deployment.origin}/api/health`);
-  return healthIn(text)?.bindings !== undefined;
+  const until = deployment.now() + SILENCE_MS;
+  for (;;) {
+    const { text } = await deployment.get(`${deployment.origin}/api/health`);
+    const body = bodyIn(text);
+    // Every error of the service has a request id; pages of Cloudflare and of other servers have none.
+    if (body?.data?.bindings !== undefined || body?.request_id !== undefined) return true;
+    if (deployment.now() + PAUSE_MS > until) return false;
+    await deployment.wait(PAUSE_MS);
+  }
 }
 
 const versionIn = (text: string): string => healthIn(text)?.version_id ?? "unknown";
 
+interface Body {
+  data?: { bindings?: object; version_id?: string | null };
+  request_id?: string;
+}
+
 /** The health in a response body of `GET /api/health`; undefined if there is none. */
-export function healthIn(text: string): { bindings?: object; version_id?: string | null } | undefined {
+export const healthIn = (text: string) => bodyIn(text)?.data;
+
+function bodyIn(text: string): Body | undefined {
   try {
-    return (JSON.parse(text) as { data?: { bindings?: object } }).data;
+    return (JSON.parse(text) as Body | null) ?? undefined;
   } catch {
     return undefined;
   }

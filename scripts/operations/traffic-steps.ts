@@ -1,14 +1,21 @@
 import { bundleArguments, recordRelease } from "./bundle-step.ts";
 import { associationRoutes, checkAssociations } from "./check-associations.ts";
 import { hostOf, type WranglerConfig } from "./configuration.ts";
-import { type Deployment, inEnvironment, mustRun, type Step, StepFailed } from "./deployment.ts";
+import { asTyped, type Deployment, inEnvironment, mustRun, type Step, StepFailed } from "./deployment.ts";
 import { formatFinding } from "./finding.ts";
 import { isServing, waitUntilHealthy } from "./health-check.ts";
-import { listDeployments, listDeploymentsCommand, mainVersionOf, readVersionId } from "./versions.ts";
+import {
+  isService,
+  listDeployments,
+  listDeploymentsCommand,
+  mainVersionOf,
+  readVersionId,
+  viewVersionCommand,
+} from "./versions.ts";
 
 /** The versions of one release, known once the upload has run. */
 interface Release {
-  /** The version that served most of the traffic; undefined if the service did not respond. */
+  /** The version that served most of the traffic; undefined on the first deployment. */
   old?: string | undefined;
   fresh?: string;
 }
@@ -44,11 +51,15 @@ function uploadStep(deployment: Deployment, release: Release): Step {
   const deploy = ["deploy", ...bundle, ...inEnvironment(deployment), ...address, ...routeArguments(config)];
   return {
     title: `Worker ${config.name}`,
-    commands: [listDeploymentsCommand(deployment), upload, deploy],
+    commands: [listDeploymentsCommand(deployment), viewVersionCommand(deployment, "VERSION"), upload, deploy],
     async run() {
-      // Setting secrets has already created an empty Worker, so its existence proves nothing.
-      const [latest] = (await isServing(deployment)) ? listDeployments(deployment) : [];
-      release.old = latest && mainVersionOf(latest);
+      const [latest] = listDeployments(deployment);
+      const serving = latest && mainVersionOf(latest);
+      release.old = serving !== undefined && isService(deployment, serving) ? serving : undefined;
+      // Without its responses, nobody can see whether the new version is healthy.
+      if (release.old && !(await isServing(deployment))) throw unanswered(deployment, release.old, deploy);
+      if (!release.old && deployment.shares.length > 0)
+        deployment.say("  no version serves yet: --shares has no effect");
       const todo = release.old
         ? "Check that the API token has the permission Workers Scripts: Edit"
         : `Check that the zone of ${host} is in this account and that the API token may edit its Workers routes`;
@@ -56,6 +67,13 @@ function uploadStep(deployment: Deployment, release: Release): Step {
       deployment.say(`  ${release.old ? "uploaded" : "deployed"} version ${release.fresh}`);
     },
   };
+}
+
+function unanswered({ origin, env }: Deployment, version: string, deploy: readonly string[]): StepFailed {
+  return new StepFailed(
+    `version ${version} has the traffic, but ${origin}/api/health does not respond; nothing was uploaded`,
+    `Wait some minutes if the domain is new. Otherwise check the network of this machine and npx wrangler tail --env ${env}. If the first deployment stopped before the Worker had its host, run ${asTyped(deploy)}`,
+  );
 }
 
 /** The command that gives the new version a share of the traffic, and the old one the rest. */

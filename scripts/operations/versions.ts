@@ -1,4 +1,4 @@
-import { type Deployment, inEnvironment, StepFailed } from "./deployment.ts";
+import { type Deployment, inEnvironment, mustRun, StepFailed } from "./deployment.ts";
 import { isUnknownWorker } from "./secret-names.ts";
 import { readJsonOutput } from "./wrangler.ts";
 
@@ -31,6 +31,22 @@ export function listDeployments(deployment: Deployment): PastDeployment[] {
 /** The version that serves most of the traffic of a deployment. */
 export const mainVersionOf = ({ versions }: PastDeployment): string | undefined =>
   versions.toSorted((a, b) => b.percentage - a.percentage)[0]?.version_id;
+
+export const viewVersionCommand = (deployment: Pick<Deployment, "configPath" | "env">, versionId: string) => [
+  "versions",
+  "view",
+  versionId,
+  "--json",
+  ...inEnvironment(deployment),
+];
+
+/** Whether a version is the service: setting the secrets of a new Worker makes versions that have nothing but secrets. */
+export function isService(deployment: Deployment, versionId: string): boolean {
+  const todo = "Check that the API token has the permission Workers Scripts: Edit";
+  const { stdout } = mustRun(deployment, viewVersionCommand(deployment, versionId), todo);
+  const { resources } = readJsonOutput(stdout) as { resources: { bindings?: { type: string }[] } };
+  return (resources.bindings ?? []).some(({ type }) => type !== "secret_text");
+}
 
 /** Reads the version that wrangler says it has made. @throws StepFailed if the output names none. */
 export function readVersionId(output: string): string {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { type DeployedEnvironment, readConfiguration } from "../../scripts/operations/configuration.ts";
-import type { Deployment } from "../../scripts/operations/deployment.ts";
+import { asTyped, type Deployment } from "../../scripts/operations/deployment.ts";
 import { deploymentSteps, rehearseDeployment, runDeployment } from "../../scripts/operations/run-deployment.ts";
 import { rehearseRollback, runRollback } from "../../scripts/operations/run-rollback.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
@@ -143,7 +143,7 @@ test("the first deployment creates everything, the second creates nothing", asyn
     ["deploy", "versions upload", "triggers deploy"],
   );
   assert.equal(account.main, account.versions.at(-1));
-  assert.equal(new Set(account.versions).size, 3, "the empty Worker of the secrets, and two releases");
+  assert.equal(new Set(account.versions).size, 4, "two empty ones of the secrets, and two releases");
 });
 
 test("an empty search is rebuilt after the migrations, and one with entries is left alone", async () => {
@@ -205,7 +205,7 @@ test("a failed step stops the deployment and says what to do, and the next run c
           .join(" ")
           .split(" --")[0] ?? "",
     )
-    .map((command) => command.replace(/^(versions deploy) .*/, "$1"));
+    .map((command) => command.replace(/^(versions (?:deploy|view)) .*/, "$1"));
   const commands = new Set(all);
   assert.ok(commands.size >= 20, [...commands].join("\n"));
   /** Commands of later deployments, when a version serves the traffic. */
@@ -296,6 +296,50 @@ test("an unhealthy new version gets no traffic, and the old one keeps all of it"
   assert.match(output.join("\n"), /✗ 503[\s\S]*All traffic goes to version \S+ again/);
   assert.deepEqual(account.deployments.at(-1)?.versions, [{ version_id: old, percentage: 100 }]);
   assert.ok(!account.calls.some((call) => call.includes("@10%")), "it never got a share");
+});
+
+const SILENT = { status: 0, text: "" };
+const REFUSED = { status: 503, text: JSON.stringify({ success: false, error: { code: "x" }, request_id: "r" }) };
+
+test("a live service that gives no response for a minute keeps its version, and nothing is uploaded", async () => {
+  fillIn();
+  await deploy();
+  const [versions, deployments] = [[...account.versions], [...account.deployments]];
+  for (const silence of [SILENT, { status: 530, text: "<html>" }, { status: 200, text: "null" }]) {
+    const { deployment, output, waits } = newDeployment({}, [10]);
+    deployment.get = async () => silence;
+    assert.equal(await runDeployment(deployment), false);
+    const text = output.join("\n");
+    assert.match(text, /✗ version \S+ has the traffic, but \S+\/api\/health does not respond; nothing was uploaded/);
+    assert.match(text, /had its host, run npx wrangler deploy .* --domain api\.powerbank\.test/);
+    assert.equal(
+      waits.reduce((sum, each) => sum + each, 0),
+      60_000,
+    );
+    assert.deepEqual([account.versions, account.deployments], [versions, deployments]);
+  }
+});
+
+test("a live service that responds late or refuses its configuration gets the new version in shares", async () => {
+  fillIn();
+  await deploy();
+  for (const first of [[SILENT, SILENT], [REFUSED]]) {
+    const before = account.deployments.length;
+    const { deployment, output } = newDeployment({}, [10]);
+    const { get } = deployment;
+    const responses = [...first];
+    deployment.get = async (url, headers) => responses.shift() ?? get(url, headers);
+    assert.ok(await runDeployment(deployment), output.join("\n"));
+    const shares = account.deployments.slice(before).map(({ versions }) => versions[0]?.percentage);
+    assert.deepEqual(shares, [0, 10, 100]);
+  }
+});
+
+test("a first deployment with --shares says that they have no effect", async () => {
+  fillIn();
+  const { deployment, output } = newDeployment({}, [10]);
+  assert.ok(await runDeployment(deployment), output.join("\n"));
+  assert.ok(output.includes("  no version serves yet: --shares has no effect"));
 });
 
 test("the health check of all traffic requires the new version's id, since the old one responds too", async () => {
@@ -408,7 +452,10 @@ test("a dry run prints every command and only builds the bundle", () => {
   account.secrets = { a: "", b: "", c: "", d: "" };
   account.isWorkerThere = true;
   assert.ok(rehearseDeployment(deployment), output.join("\n"));
-  for (const step of deploymentSteps(deployment)) assert.ok(output.includes(step.title));
+  for (const step of deploymentSteps(deployment)) {
+    assert.ok(output.includes(step.title));
+    for (const command of step.commands) assert.ok(output.includes(`  $ ${asTyped(command)}`), command.join(" "));
+  }
   assert.equal(account.calls.length, 1);
   assert.match(account.calls[0] ?? "", /^deploy --dry-run /);
   assert.ok(output.some((line) => line.includes("! ISSUER: https://api.example.com is an example")));

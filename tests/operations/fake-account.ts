@@ -26,10 +26,12 @@ export class FakeAccount {
   hasSearchEntries = false;
   /** The SQL that was run on the primary. */
   executed: string[] = [];
-  /** Every version of the Worker, oldest first; the first one may be the empty one that setting secrets creates. */
+  /** Every version of the Worker, oldest first; the first two may be the empty ones that setting secrets creates. */
   versions: string[] = [];
   /** Which versions serve which percentage of the traffic, oldest first. */
   deployments: { created_on: string; versions: { version_id: string; percentage: number }[] }[] = [];
+  /** Versions without code, which setting the secrets of a new Worker creates. */
+  private readonly empty = new Set<string>();
   /** Versions whose health check fails. */
   unhealthy = new Set<string>();
   /** The host of the Worker, once a deployment has named one. */
@@ -80,7 +82,12 @@ export class FakeAccount {
         return JSON.stringify(Object.keys(this.secrets).map((name) => ({ name, type: "secret_text" })));
       case "secret bulk":
         Object.assign(this.secrets, JSON.parse(input));
-        if (!this.isWorkerThere) this.split([this.newVersion(), 100]);
+        // wrangler uploads an empty Worker, and then the secrets make another version of it.
+        for (const _ of this.isWorkerThere ? [] : ["upload", "secrets"]) {
+          const version = this.newVersion();
+          this.empty.add(version);
+          this.split([version, 100]);
+        }
         this.isWorkerThere = true;
         return "";
       case "d1 migrations":
@@ -90,6 +97,8 @@ export class FakeAccount {
       case "deployments list":
         if (!this.isWorkerThere) refuse('Worker "users-api" (env: production) not found.');
         return JSON.stringify(this.deployments);
+      case "versions view":
+        return JSON.stringify({ id: third, resources: { bindings: this.bindingsOf(third) } });
       case "versions upload":
         return `Worker Version ID: ${this.newVersion()}`;
       case "versions deploy":
@@ -147,6 +156,12 @@ export class FakeAccount {
     const version = crypto.randomUUID();
     this.versions.push(version);
     return version;
+  }
+
+  private bindingsOf(version: string): { type: string; name: string }[] {
+    if (!this.versions.includes(version)) refuse(`Version ${version} not found`);
+    const secrets = Object.keys(this.secrets).map((name) => ({ type: "secret_text", name }));
+    return this.empty.has(version) ? secrets : [...secrets, { type: "d1", name: "DB" }];
   }
 
   private shareOf(argument: string): [string, number][] {
