@@ -1,7 +1,7 @@
 import { asTyped, type Deployment, inEnvironment, mustRun, StepFailed } from "./deployment.ts";
 import { waitUntilHealthy } from "./health-check.ts";
 import { putSecret } from "./provider-secrets.ts";
-import { listDeployments, listDeploymentsCommand, mainVersionOf } from "./versions.ts";
+import { isService, listDeployments, listDeploymentsCommand, mainVersionOf, viewVersionCommand } from "./versions.ts";
 
 const rollbackCommand = (deployment: Deployment, versionId: string) => [
   "rollback",
@@ -27,7 +27,8 @@ export async function runRollback(deployment: Deployment, to: string | undefined
   try {
     const [present, ...earlier] = listDeployments(deployment);
     const current = present && mainVersionOf(present);
-    const found = to ?? earlier.map(mainVersionOf).find((version) => version !== undefined && version !== current);
+    const others = earlier.map(mainVersionOf).filter((version) => version !== undefined && version !== current);
+    const found = to ?? others.find((version) => version !== undefined && isService(deployment, version));
     if (found === undefined) {
       throw new StepFailed(
         "there is no earlier version",
@@ -49,6 +50,7 @@ export async function runRollback(deployment: Deployment, to: string | undefined
 /** Prints the commands of a rollback, without account or network. */
 export function rehearseRollback(deployment: Deployment, to: string | undefined): void {
   deployment.say(`$ ${asTyped(listDeploymentsCommand(deployment))}`);
+  if (to === undefined) deployment.say(`$ ${asTyped(viewVersionCommand(deployment, "PREVIOUS"))}`);
   deployment.say(`$ ${asTyped(rollbackCommand(deployment, to ?? "PREVIOUS"))}`);
   deployment.say(`GET ${deployment.origin}/api/health, until that version responds\n${effectsIn(deployment.env)}`);
 }

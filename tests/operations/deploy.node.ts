@@ -380,6 +380,12 @@ test("a rollback without an earlier version says so, and a rehearsal calls nothi
   assert.match(output.join("\n"), /wrangler rollback PREVIOUS/);
   assert.equal(await runRollback(deployment, undefined), false);
   assert.match(output.at(-1) ?? "", /there is no earlier version/);
+  // The only earlier versions are those of the secrets, which serve nothing.
+  await deploy();
+  const only = account.main;
+  assert.equal(await runRollback(deployment, undefined), false);
+  assert.match(output.at(-1) ?? "", /there is no earlier version/);
+  assert.equal(account.main, only);
 });
 
 test("a promotion deploys exactly the bundle that staging runs, and refuses any other", async () => {
