@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { readArguments } from "./arguments.ts";
-import { vitestArguments, vitestOptions } from "./vitest-options.ts";
+import { passedOn, vitestOptions } from "./vitest-options.ts";
 
 const { options, operands } = readArguments({
   name: "test",
@@ -9,7 +9,6 @@ const { options, operands } = readArguments({
   operands: "[FILE…]",
   ...vitestOptions,
 });
-const given = vitestArguments(options, operands);
 const root = join(import.meta.dirname, "..");
 
 /** The steps, one row after the other; those of a row run at the same time. */
@@ -17,7 +16,7 @@ const rows: [script: string, args?: string[]][][] = [
   [["types"]],
   // The type checker alone would leave a core idle.
   [["typecheck"], ["lint"], ["bundle"]],
-  [["test:unit", ["--", "--operations", ...given.options, ...given.filters]]],
+  [["test:unit", ["--", "--operations", ...passedOn(options, operands)]]],
 ];
 for (const row of rows) {
   console.log(`\n— npm run ${row.map(([script]) => script).join(", ")}`);

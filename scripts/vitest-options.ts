@@ -11,14 +11,24 @@ export const vitestOptions = {
   notes: ["Arguments after another -- are passed to vitest as they are: -- -- --inspect"],
 };
 
+type GivenOptions = Readonly<Record<string, string | number | string[] | undefined>>;
+
+const asArguments = (given: GivenOptions) =>
+  Object.entries(given).flatMap(([name, value]) => [value ?? []].flat().map((each) => `--${name}=${each}`));
+
 /** What vitest gets: its options, and the files that it is limited to. */
 export function vitestArguments(
-  given: Readonly<Record<string, string | number | string[] | undefined>>,
+  given: GivenOptions,
   operands: readonly string[],
 ): { options: string[]; filters: string[] } {
-  const own = Object.entries(given).flatMap(([name, value]) => [value ?? []].flat().map((each) => `--${name}=${each}`));
   return {
-    options: [...own, ...operands.filter((each) => each.startsWith("-"))],
+    options: [...asArguments(given), ...operands.filter((each) => each.startsWith("-"))],
     filters: operands.filter((each) => !each.startsWith("-")),
   };
 }
+
+/** Arguments with which another command that has these options gets the same ones; operands may be vitest's options. */
+export const passedOn = (given: GivenOptions, operands: readonly string[]): string[] => [
+  ...asArguments(given),
+  ...(operands.length > 0 ? ["--", ...operands] : []),
+];

@@ -16,6 +16,7 @@ import {
   UsageError,
   usageOf,
 } from "../../scripts/arguments.ts";
+import { passedOn, vitestArguments, vitestOptions } from "../../scripts/vitest-options.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
@@ -219,6 +220,29 @@ test("a malformed, missing or unknown argument is refused in a sentence", () => 
       args.join(" "),
     );
   }
+});
+
+test("npm test passes its options and those of vitest on to the command that runs the tests", () => {
+  const tests = { ...vitestOptions, name: "test:unit", about: "Runs tests.", operands: "[FILE…]" };
+  const given = parseArguments(tests, [
+    "a.test.ts",
+    "-t",
+    "a name",
+    "--reporter",
+    "dot",
+    "--",
+    "--inspect",
+    "b.test.ts",
+  ]);
+  const unit = { ...tests, options: { ...tests.options, operations: flag("also those of the commands") } };
+  const { options, operands } = parseArguments(unit, ["--operations", ...passedOn(given.options, given.operands)]);
+  const { operations, ...own } = options;
+  assert.ok(operations);
+  assert.deepEqual(vitestArguments(own, operands), {
+    options: ["--testNamePattern=a name", "--reporter=dot", "--inspect"],
+    filters: ["a.test.ts", "b.test.ts"],
+  });
+  assert.deepEqual(passedOn({}, []), []);
 });
 
 test("the usage shows every option with its placeholder, meaning and default", () => {
