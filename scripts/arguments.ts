@@ -201,7 +201,7 @@ export function readArguments<const O extends Options = Record<never, never>>(
 }
 
 /** Whether `--help` or `-h` precedes a lone `--`, after which all arguments are for another program. */
-function asksForHelp(args: readonly string[]): boolean {
+export function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end < 0 ? undefined : end).some((each) => each === "--help" || each === "-h");
 }

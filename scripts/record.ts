@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { readArguments } from "./arguments.ts";
+import { asksForHelp, readArguments } from "./arguments.ts";
 
 const RECORDABLE = ["bench", "bench:peer", "bench:staff", "bench:deletion", "bench:restore", "load"];
 
@@ -29,6 +29,8 @@ child.stdout.on("data", (chunk: Buffer) => {
 });
 const status = await new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? 1)));
 
+// The usage of a benchmark is no result.
+if (asksForHelp(args)) process.exit(status);
 if (printed.length === 0) {
   console.error(`${name} printed nothing, so nothing is recorded.`);
   process.exit(status || 1);
@@ -47,6 +49,10 @@ const page = [
 ];
 const folder = join(root, "docs", "benchmarks");
 const file = `${date}-${name.replace(":", "-")}.md`;
+if (status !== 0 && existsSync(join(folder, file))) {
+  console.error(`${name} failed, so docs/benchmarks/${file} stays as it was.`);
+  process.exit(status);
+}
 writeFileSync(join(folder, file), page.join("\n"));
 const results = readdirSync(folder).filter((each) => /^\d/.test(each));
 const index = results

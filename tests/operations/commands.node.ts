@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { availableParallelism } from "node:os";
 import { delimiter, dirname, join, relative } from "node:path";
@@ -123,6 +123,15 @@ test("every command refuses a malformed value, with its usage", async () => {
     return isRefusal ? undefined : `${args.join(" ")}: ${code} ${stdout} ${stderr}`;
   });
   assert.deepEqual(found, []);
+});
+
+test("npm run record shows the usage of a benchmark without recording it", async () => {
+  const pages = () => readdirSync(join(root, "docs", "benchmarks"));
+  const before = pages();
+  const { code, stdout } = await run("record", ["bench", "--help"]);
+  assert.equal(code, 0);
+  assert.ok(isUsage("bench", stdout), stdout);
+  assert.deepEqual(pages(), before);
 });
 
 test("commands that use the local server refuse a PORT that is not a port number", async () => {
