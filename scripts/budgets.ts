@@ -26,6 +26,9 @@ const { options } = readArguments({
   },
 });
 
+// The tests serve the built assets.
+await import("./build-assets.ts");
+
 const child = spawn(
   process.execPath,
   [
@@ -41,6 +44,8 @@ const child = spawn(
     stdio: ["ignore", "pipe", "inherit"],
   },
 );
+// Before the output is read, because a signal can end the process at any time.
+const ended = new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? 1)));
 const onProgress = showProgress("starting the tests");
 let report: Report | undefined;
 for await (const line of createInterface({ input: child.stdout })) {
@@ -52,10 +57,7 @@ for await (const line of createInterface({ input: child.stdout })) {
     onProgress(step, done);
   } else if (at < 0 && !line.includes('{"event":')) console.log(line);
 }
-const status = await new Promise<number>((resolve) => {
-  if (child.exitCode !== null) resolve(child.exitCode);
-  else child.on("exit", (code) => resolve(code ?? 1));
-});
+const status = await ended;
 if (report) {
   console.log(report.table.join("\n"));
   if (!options.only && status === 0) {

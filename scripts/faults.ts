@@ -8,6 +8,9 @@ const { options } = readArguments({
   about: "Injects every fault at every binding call of every flow, and runs the other crash tests in full.",
   options: { only: text("NAME", "only flows whose name contains this", { default: "" }) },
 });
+// The tests serve the built assets.
+await import("./build-assets.ts");
+
 const root = join(import.meta.dirname, "..");
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
 showProgress("injecting the faults");

@@ -28,5 +28,8 @@ const { options } = readArguments(
   args,
 );
 
+// The tests serve the built assets.
+await import("./build-assets.ts");
+
 const { runRandomTests } = await import("./fuzz/run-random-tests.ts");
 if (!(await runRandomTests(what, options))) process.exitCode = 1;

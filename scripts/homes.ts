@@ -11,6 +11,8 @@ const { options } = readArguments({
   about: "Moves users between two databases while they use the service, and proves that nothing is lost or done twice.",
   options: { users: count("N", "number of users", { default: 1000 }) },
 });
+// The tests serve the built assets.
+await import("./build-assets.ts");
 const onProgress = showProgress("starting the tests");
 const { startVitest } = await import("vitest/node");
 Object.assign(process.env, folderInMemory(), { HOMES_USERS: String(options.users) });

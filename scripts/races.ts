@@ -9,6 +9,8 @@ const { options } = readArguments({
     only: text("NAME", "only races whose name contains this, such as R20", { default: "" }),
   },
 });
+// The tests serve the built assets.
+await import("./build-assets.ts");
 const code = await runShards({
   choosing: ["tests/races", "--testTimeout=3600000", ...(options.only ? ["-t", options.only] : [])],
   env: { RACE_SEEDS: String(options.seeds), RACE_CLIENTS: "100" },

@@ -134,6 +134,12 @@ test("npm run record shows the usage of a benchmark without recording it", async
   assert.deepEqual(pages(), before);
 });
 
+test("npm run plans fails and says so if the tests fail", async () => {
+  const { code, stdout, stderr } = await run("plans", ["tests/no-such-file.test.ts"]);
+  assert.equal(code, 1, stdout);
+  assert.match(stderr, /^The tests failed \(exit status 1\), so statements may be missing\./m);
+});
+
 test("commands that use the local server refuse a PORT that is not a port number", async () => {
   // All read it by the same function, so one of them shows its bounds.
   const cases = { dev: ["x", "0", "65532"], "dev:social": ["x"], walkthrough: ["65532"], tasks: ["0"] };
