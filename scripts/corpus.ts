@@ -20,9 +20,7 @@ const [folder = refuse("Name the folder.")] = operands;
 if (!existsSync(folder) || !statSync(folder).isDirectory()) refuse(`${folder} is not a folder.`);
 
 const VERDICTS = "verdicts.json";
-const expected: Readonly<Record<string, string>> | undefined = existsSync(join(folder, VERDICTS))
-  ? JSON.parse(readFileSync(join(folder, VERDICTS), "utf8"))
-  : undefined;
+const expected = existsSync(join(folder, VERDICTS)) ? readVerdicts(join(folder, VERDICTS)) : undefined;
 
 const names = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .filter((name) => name !== VERDICTS && statSync(join(folder, name)).isFile())
@@ -60,6 +58,17 @@ console.log(`${sums.compared} images compared pixel by pixel, ${sums.changed} fi
 console.log(`${sums.withMetadata} accepted images had metadata, ${sums.left} still have it`);
 if (expected) console.log(`${sums.unexpected + missing.length} results differ from ${VERDICTS}`);
 process.exit(sums.changed + sums.left + sums.unexpected + missing.length > 0 ? 1 : 0);
+
+function readVerdicts(file: string): Readonly<Record<string, string>> {
+  try {
+    const verdicts = JSON.parse(readFileSync(file, "utf8"));
+    const isObject = typeof verdicts === "object" && verdicts !== null && !Array.isArray(verdicts);
+    if (isObject && Object.values(verdicts).every((each) => typeof each === "string")) return verdicts;
+  } catch {
+    // The message below says what is expected.
+  }
+  return refuse(`${VERDICTS} must be a JSON object of texts.`);
+}
 
 async function describeKept(bytes: Uint8Array, kept: Inspected & { ok: true }): Promise<string[]> {
   const size = `${bytes.length} bytes, ${kept.bytes.length} kept`;

@@ -1,5 +1,5 @@
 import { readArguments } from "./arguments.ts";
-import { localPort } from "./operations/local-server.ts";
+import { localHost, localPort } from "./operations/local-server.ts";
 
 readArguments({
   name: "dev:social",
@@ -11,7 +11,7 @@ readArguments({
 });
 
 const port = localPort();
-const host = process.env.HOST || "127.0.0.1";
+const host = localHost();
 
 const { serveSocial } = await import("./dev/serve-social.ts");
 await serveSocial(port, host);

@@ -1,6 +1,5 @@
-import { isIPv4 } from "node:net";
 import { readArguments } from "./arguments.ts";
-import { localPort } from "./operations/local-server.ts";
+import { localHost, localPort } from "./operations/local-server.ts";
 
 readArguments({
   name: "dev",
@@ -18,11 +17,7 @@ readArguments({
 });
 
 const port = localPort();
-const host = process.env.HOST || "127.0.0.1";
-if (!isIPv4(host)) {
-  console.error(`HOST must be an IPv4 address, such as 0.0.0.0, not ${host}.`);
-  process.exit(2);
-}
+const host = localHost();
 
 const { serve } = await import("./dev/serve.ts");
 await serve(port, host);

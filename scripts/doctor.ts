@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { choice, readArguments, text } from "./arguments.ts";
+import { fail } from "./d1.ts";
 import { root } from "./operations/wrangler.ts";
 
 const { options } = readArguments({
@@ -12,4 +13,7 @@ const { options } = readArguments({
 });
 
 const { isReady } = await import("./operations/report-findings.ts");
-process.exit((await isReady(options.config, options.env)) ? 0 : 1);
+const ready = await isReady(options.config, options.env).catch((error: unknown) =>
+  fail(error instanceof Error ? error.message : String(error)),
+);
+process.exit(ready ? 0 : 1);

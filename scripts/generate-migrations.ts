@@ -1,5 +1,5 @@
 import { readArguments } from "./arguments.ts";
-import { addMigration, migratedDatabases, writeInitial } from "./migrations/generate.ts";
+import { addMigration, migratedDatabases, Released, writeInitial } from "./migrations/generate.ts";
 
 const { operands, refuse } = readArguments({
   name: "db:generate",
@@ -11,7 +11,15 @@ const { operands, refuse } = readArguments({
 const [name] = operands;
 if (name !== undefined && !/^[a-z][a-z0-9_]*$/.test(name))
   refuse("NAME has lower-case letters, digits and underscores.");
-for (const database of migratedDatabases) {
-  if (name === undefined) writeInitial(database);
-  else for (const file of addMigration(database, name)) console.log(`wrote ${database.migrations}/${file}`);
+if (name === undefined) {
+  try {
+    writeInitial(...migratedDatabases);
+  } catch (error) {
+    if (!(error instanceof Released)) throw error;
+    refuse(error.message);
+  }
+} else {
+  for (const database of migratedDatabases) {
+    for (const file of addMigration(database, name)) console.log(`wrote ${database.migrations}/${file}`);
+  }
 }

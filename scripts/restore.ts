@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { readArguments } from "./arguments.ts";
+import { fail } from "./d1.ts";
 import { countTables, loadPrimary } from "./operations/database.ts";
 import { compareDigests, countRows, type Digests, hashFile } from "./operations/digest.ts";
 import { digestPrimary } from "./operations/take-dump.ts";
@@ -17,10 +18,7 @@ const { options, operands, refuse } = readArguments({
 const [folder = refuse("Name the folder of the backup.")] = operands;
 const target = targetOf(options, refuse);
 
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 interface Manifest {
   sha256: string;
@@ -47,7 +45,12 @@ if ((await hashFile(dump)) !== manifest.sha256) {
   fail(`${dump} does not match the checksum in its manifest. Nothing was loaded.`);
 }
 
-const existing = countTables(target);
+let existing: number;
+try {
+  existing = countTables(target);
+} catch (error) {
+  fail(`The database could not be read, and nothing was loaded: ${messageOf(error)}`);
+}
 if (existing > 0) {
   fail(`The database is not empty: it has ${existing} tables. Nothing was changed.
 Create a new database and set its id in wrangler.toml, or choose another folder with --persist-to.`);
@@ -55,12 +58,13 @@ Create a new database and set its id in wrangler.toml, or choose another folder 
 
 onStep("loading the dump");
 await loadPrimary(target, dump).catch((error: unknown) =>
-  fail(
-    `The backup could not be loaded, and the database is still empty: ${error instanceof Error ? error.message : error}`,
-  ),
+  fail(`The backup could not be loaded, and the database is still empty: ${messageOf(error)}`),
 );
 onStep("comparing the database with the backup");
-const others = compareDigests(manifest.tables, await digestPrimary(target));
+const digests = await digestPrimary(target).catch((error: unknown) =>
+  fail(`The database was loaded, but could not be compared with the backup: ${messageOf(error)}`),
+);
+const others = compareDigests(manifest.tables, digests);
 if (others.length > 0) fail(`The database was loaded but differs from the source:\n  ${others.join("\n  ")}`);
 const rows = countRows(manifest.tables);
 const where = options.remote ? " --remote" : "";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startApple, startGoogle } from "../../dev/openid/provider.ts";
 import { nativeSignInUrl, tokenPage, tokenPath } from "../../dev/openid/token-page.ts";
 import { parentsOf } from "./parents.ts";
+import { refuseTakenPorts } from "./refuse-second.ts";
 import { whenParentEnds } from "./watch-parent.ts";
 
 const page = `<!doctype html>
@@ -40,6 +41,7 @@ const page = `<!doctype html>
 export async function serveSocial(port: number, host: string): Promise<void> {
   const api = `http://localhost:${port}`;
   const pagePort = port + 4;
+  await refuseTakenPorts([port, port + 1, port + 2, port + 3, pagePort], host, "dev:social");
 
   const pageUrl = `http://localhost:${pagePort}`;
   const native = {

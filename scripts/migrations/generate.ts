@@ -43,11 +43,18 @@ export function generateInitial(database: MigratedDatabase): { sql: string; snap
   }
 }
 
-/** Rewrites the initial migration. @throws Error if there are later migrations, because it has been released then. */
-export function writeInitial(database: MigratedDatabase): void {
+/** Why the initial migrations cannot be rewritten: there are later ones, so they have been released. */
+export class Released extends Error {}
+
+/** Rewrites the initial migrations. @throws Released, before anything is written, if a database has later ones. */
+export function writeInitial(...databases: readonly MigratedDatabase[]): void {
+  const released = databases.find((database) => sqlFiles(database).length > 1);
+  if (released) throw new Released(`${released.migrations} has later migrations. Give a name for the next one.`);
+  for (const database of databases) writeOne(database);
+}
+
+function writeOne(database: MigratedDatabase): void {
   const inFolder = (file: string) => join(root, database.migrations, file);
-  const files = sqlFiles(database);
-  if (files.length > 1) throw new Error(`${database.migrations} has later migrations. Give a name for the next one.`);
   const { sql, snapshot, journal } = generateInitial(database);
   mkdirSync(inFolder("meta"), { recursive: true });
   writeFileSync(inFolder(INITIAL), sql);

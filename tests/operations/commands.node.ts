@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
+import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { delimiter, dirname, join, relative } from "node:path";
 import { test } from "node:test";
@@ -17,6 +18,7 @@ import {
   usageOf,
 } from "../../scripts/arguments.ts";
 import { passedOn, vitestArguments, vitestOptions } from "../../scripts/vitest-options.ts";
+import { freePorts } from "../browser/dev-server.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
@@ -150,6 +152,32 @@ test("commands that use the local server refuse a PORT that is not a port number
     }
   });
   assert.deepEqual(found, []);
+});
+
+test("commands that listen refuse a HOST that is not an address", async () => {
+  for (const name of ["dev", "dev:social"]) {
+    const { code, stderr } = await run(name, [], { HOST: "localhost" });
+    assert.deepEqual([code, stderr], [2, "HOST must be an IPv4 address, such as 0.0.0.0, not localhost.\n"], name);
+  }
+});
+
+test("npm run dev:social says which of its five ports is in use", async () => {
+  const first = await freePorts(5);
+  for (const port of [first + 2, first + 3, first + 4]) {
+    const other = createServer().listen(port, "127.0.0.1");
+    await new Promise((resolve) => other.once("listening", resolve));
+    const { code, stderr } = await run("dev:social", [], { PORT: String(first) });
+    other.close();
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, new RegExp(`^Port ${port} is in use\\. .* npm run dev:social\\n$`));
+  }
+});
+
+test("npm run doctor names a configuration that is missing", async () => {
+  const { code, stderr } = await run("doctor", ["--config", "no-such-file.toml"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /no-such-file\.toml/);
+  assert.doesNotMatch(stderr, /^\s+at /m);
 });
 
 /** Modules that a file loads before its first statement runs: what is left of its imports without the types. */

@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { root } from "../../scripts/operations/wrangler.ts";
 import { fileNameOf, traits, verdictOf } from "../support/corpus/traits.ts";
+import { runScript } from "./run-script.ts";
 
-const root = join(import.meta.dirname, "..", "..");
 const folder = join(root, "tests", "corpus");
-const corpus = (...args: string[]) =>
-  spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, "scripts", "corpus.ts"), ...args], {
-    encoding: "utf8",
-  });
+const corpus = (...args: string[]) => runScript("corpus.ts", args);
 
 function withCopy(change: (copy: string) => void): ReturnType<typeof corpus> {
   const copy = mkdtempSync(join(tmpdir(), "corpus-"));
@@ -50,8 +47,18 @@ test("npm run corpus fails if a verdict differs, or a file is missing or has no 
   assert.match(swapped.stdout, /^jpeg-baseline\.jpg .*EXPECTED image\/jpeg$/m);
   const missing = withCopy((copy) => rmSync(join(copy, "png-grey.png")));
   assert.equal(missing.status, 1);
+  assert.match(missing.stdout, /^png-grey\.png +MISSING$/m);
   const unnamed = withCopy((copy) => writeFileSync(join(copy, "new.bin"), "x"));
   assert.equal(unnamed.status, 1);
+  assert.match(unnamed.stdout, /^new\.bin .*NOT IN verdicts\.json$/m);
+});
+
+test("npm run corpus refuses a verdicts.json that is not an object of texts", () => {
+  for (const content of ["", "[]", "null", '"image/png"', '{"a.png":1}']) {
+    const { status, stderr } = withCopy((copy) => writeFileSync(join(copy, "verdicts.json"), content));
+    assert.equal(status, 2, content);
+    assert.match(stderr, /^verdicts\.json must be a JSON object of texts\./);
+  }
 });
 
 test("npm run corpus prints its usage unless it gets exactly one folder", () => {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after, before, beforeEach, test } from "node:test";
 import { databaseFile, localDatabases } from "../../scripts/operations/local-database.ts";
 import { root, wranglerIn } from "../../scripts/operations/wrangler.ts";
+import { runScript } from "./run-script.ts";
 
 const [primary] = localDatabases;
 let state = "";
@@ -37,12 +37,7 @@ function rows(sql: string): Record<string, unknown>[] {
   }
 }
 
-function tasks(...args: string[]) {
-  const command = ["--disable-warning=ExperimentalWarning", join(root, "scripts", "tasks.ts"), ...args];
-  const env = { ...process.env, PERSIST_TO: state };
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: root, env, encoding: "utf8" });
-  return { status, output: stdout + stderr };
-}
+const tasks = (...args: string[]) => runScript("tasks.ts", args, { PERSIST_TO: state });
 
 /** A dead letter `id` of the event `event-id`. */
 function insert(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,6 +12,7 @@ import { exportUsers } from "../../scripts/users/export-users.ts";
 import { areEqual, type Import, importUsers } from "../../scripts/users/import-users.ts";
 import { insertUsers, newImportRun } from "../../scripts/users/insert-users.ts";
 import { readUserRecord } from "../../scripts/users/user-record.ts";
+import { runScript } from "./run-script.ts";
 
 const [primary, search] = localDatabases;
 const NOW = Date.UTC(2026, 10, 30);
@@ -156,15 +157,10 @@ test("a failed export exits with a message and leaves neither the file nor its c
   const state = newState();
   const temporary = join(folder, "temporary");
   mkdirSync(temporary);
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    [
-      "--disable-warning=ExperimentalWarning",
-      join(root, "scripts", "export.ts"),
-      join(folder, "missing", "users.jsonl"),
-    ],
-    { env: { ...process.env, PERSIST_TO: state, TMPDIR: temporary }, encoding: "utf8" },
-  );
+  const { status, stderr } = runScript("export.ts", [join(folder, "missing", "users.jsonl")], {
+    PERSIST_TO: state,
+    TMPDIR: temporary,
+  });
   assert.equal(status, 1, stderr);
   assert.match(stderr, /^ENOENT/);
   assert.deepEqual(readdirSync(temporary), []);

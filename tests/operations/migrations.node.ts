@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { join, relative } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
-import { addMigration, generateInitial, migratedDatabases, writeInitial } from "../../scripts/migrations/generate.ts";
+import {
+  addMigration,
+  generateInitial,
+  migratedDatabases,
+  Released,
+  writeInitial,
+} from "../../scripts/migrations/generate.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
 
 /** The SQL of the committed migrations of a folder, in order. */
@@ -83,5 +89,9 @@ test("a migration after the first release contains only the changes, and its new
   );
   assert.deepEqual(addMigration(changed, "nothing"), []);
   // The initial migration is released then, so it is not written again.
-  assert.throws(() => writeInitial(changed), /has later migrations/);
+  const fresh = copyWith(t, "");
+  const initial = join(root, fresh.migrations, "0000_initial.sql");
+  writeFileSync(initial, "-- as it was");
+  assert.throws(() => writeInitial(fresh, changed), Released);
+  assert.equal(readFileSync(initial, "utf8"), "-- as it was", "one released database keeps both");
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
   copyFileSync,
@@ -12,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { compareDigests, digestDatabase } from "../../scripts/operations/digest.ts";
@@ -21,6 +20,7 @@ import { listDoubtfulTexts, selectBytes } from "../../scripts/operations/mend-te
 import { takeExport } from "../../scripts/operations/take-dump.ts";
 import { root, wranglerIn } from "../../scripts/operations/wrangler.ts";
 import { startDevServer } from "../browser/dev-server.ts";
+import { runScript } from "./run-script.ts";
 
 const [primary, search] = localDatabases;
 let folder = "";
@@ -28,12 +28,12 @@ let backup = "";
 const source = () => join(folder, "source");
 const restored = () => join(folder, "restored");
 
-function script(name: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-  const command = ["--disable-warning=ExperimentalWarning", join(root, "scripts", name), ...args];
-  const env = { ...process.env, ...environment };
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: root, env, encoding: "utf8" });
-  return { status, output: stdout + stderr };
-}
+let firstRestore: ReturnType<typeof runScript> | undefined;
+/** Restores the backup into `restored` once, by whichever test comes first. */
+const restoreOnce = () => {
+  firstRestore ??= runScript("restore.ts", [backup, "--persist-to", restored()]);
+  return firstRestore;
+};
 
 function wrangler(...args: string[]): void {
   const { ok, output } = wranglerIn(root)(args);
@@ -59,7 +59,7 @@ before(() => {
   wrangler("d1", "execute", "DB", ...local, "--file", join(import.meta.dirname, "people.sql"));
   writeFileSync(join(folder, "front.jpg"), "a document");
   wrangler("r2", "object", "put", "kyc-development/kyc/u1/d1", ...local, "--file", join(folder, "front.jpg"));
-  const taken = script("backup.ts", ["--persist-to", source(), "--output", join(folder, "backups")]);
+  const taken = runScript("backup.ts", ["--persist-to", source(), "--output", join(folder, "backups")]);
   assert.equal(taken.status, 0, taken.output);
   const [name] = readdirSync(join(folder, "backups"));
   backup = join(folder, "backups", name ?? "");
@@ -67,7 +67,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 test("a backup of a clone without a database saves an empty one", () => {
-  const taken = script("backup.ts", [
+  const taken = runScript("backup.ts", [
     "--local",
     "--persist-to",
     join(folder, "none"),
@@ -120,7 +120,7 @@ test("a dump that does not match its checksum is not loaded", () => {
   mkdirSync(changed);
   for (const name of readdirSync(backup)) copyFileSync(join(backup, name), join(changed, name));
   appendFileSync(join(changed, "users.sql"), "\ndelete from wallets;");
-  const { status, output } = script("restore.ts", [changed, "--persist-to", join(folder, "other")]);
+  const { status, output } = runScript("restore.ts", [changed, "--persist-to", join(folder, "other")]);
   assert.equal(status, 1, output);
   assert.match(output, /does not match the checksum/);
 });
@@ -128,7 +128,7 @@ test("a dump that does not match its checksum is not loaded", () => {
 test("a folder that is not a backup is refused with a message, and nothing is loaded", () => {
   const empty = join(folder, "no-backup");
   mkdirSync(empty);
-  const restore = () => script("restore.ts", [empty, "--persist-to", join(folder, "other")]);
+  const restore = () => runScript("restore.ts", [empty, "--persist-to", join(folder, "other")]);
   for (const content of [undefined, "", "{}", "[]", "null", "not JSON", '{"sha256":1}']) {
     if (content !== undefined) writeFileSync(join(empty, "manifest.json"), content);
     const { status, output } = restore();
@@ -166,7 +166,7 @@ for (const [what, sql, message] of [
     file.exec(sql);
     file.close();
     const output = mkdtempSync(join(folder, "broken-backups-"));
-    const taken = script("backup.ts", ["--persist-to", state, "--output", output]);
+    const taken = runScript("backup.ts", ["--persist-to", state, "--output", output]);
     assert.equal(taken.status, 1, taken.output);
     assert.match(taken.output, message);
     assert.doesNotMatch(taken.output, /\n\s+at /);
@@ -175,10 +175,21 @@ for (const [what, sql, message] of [
 }
 
 test("a backup into a folder that cannot be made fails with a message", () => {
-  const taken = script("backup.ts", ["--persist-to", source(), "--output", join(folder, "front.jpg")]);
+  const taken = runScript("backup.ts", ["--persist-to", source(), "--output", join(folder, "front.jpg")]);
   assert.equal(taken.status, 1, taken.output);
   assert.match(taken.output, /^The backup failed, and nothing of it was kept: (ENOTDIR|EEXIST)/);
   assert.doesNotMatch(taken.output, /\n\s+at /);
+});
+
+test("a restore into a file that is no database fails with a message", () => {
+  const state = join(folder, "no-database");
+  const file = databaseFile(state, primary);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, "no database".repeat(100));
+  const { status, output } = runScript("restore.ts", [backup, "--persist-to", state]);
+  assert.equal(status, 1, output);
+  assert.match(output, /^The database could not be read, and nothing was loaded: file is not a database/);
+  assert.doesNotMatch(output, /\n\s+at /);
 });
 
 test("a restored database that differs from the source is reported with the tables", () => {
@@ -189,7 +200,7 @@ test("a restored database that differs from the source is reported with the tabl
   const { users, wallets, points: _, ...others } = manifest.tables;
   const tables = { ...others, users: { ...users, sha256: "0".repeat(64) }, wallets: { ...wallets, rows: 3 } };
   writeFileSync(join(other, "manifest.json"), JSON.stringify({ ...manifest, tables }));
-  const { status, output } = script("restore.ts", [other, "--persist-to", join(folder, "of-another-source")]);
+  const { status, output } = runScript("restore.ts", [other, "--persist-to", join(folder, "of-another-source")]);
   assert.equal(status, 1, output);
   assert.match(output, /differs from the source/);
   assert.match(output, /users: 3 rows, the backup has 3, with other values/);
@@ -250,7 +261,7 @@ test("texts of any bytes, long rows and numbers are restored unchanged", () => {
   }
   file.close();
   const output = join(folder, "any-bytes-backups");
-  const taken = script("backup.ts", ["--persist-to", state, "--output", output]);
+  const taken = runScript("backup.ts", ["--persist-to", state, "--output", output]);
   assert.equal(taken.status, 0, taken.output);
   const [name = ""] = readdirSync(output);
   const lengths = readFileSync(join(output, name, "users.sql"), "utf8")
@@ -258,7 +269,7 @@ test("texts of any bytes, long rows and numbers are restored unchanged", () => {
     .map((each) => each.length);
   assert.ok(Math.max(...lengths) < 100_000, `D1 refuses a statement of ${Math.max(...lengths)} characters`);
   const again = join(folder, "any-bytes-restored");
-  const { status, output: said } = script("restore.ts", [join(output, name), "--persist-to", again]);
+  const { status, output: said } = runScript("restore.ts", [join(output, name), "--persist-to", again]);
   assert.equal(status, 0, said);
   const bytes =
     "select id, hex(device_id) device_id, hex(fcm_token) token, hex(device_name) name from devices order by id";
@@ -270,7 +281,7 @@ test("texts of any bytes, long rows and numbers are restored unchanged", () => {
 });
 
 test("a restore loads every row of the backup, and counts each user once", () => {
-  const { status, output } = script("restore.ts", [backup, "--persist-to", restored()]);
+  const { status, output } = restoreOnce();
   assert.equal(status, 0, output);
   assert.match(output, /npm run tasks -- run rebuild_user_search/);
   const tables = rows(
@@ -298,17 +309,19 @@ test("a restore loads every row of the backup, and counts each user once", () =>
 });
 
 test("a restore leaves a database that is not empty unchanged", () => {
+  assert.equal(restoreOnce().status, 0);
   const before = rows(restored(), primary, "select * from users order by 1");
-  const { status, output } = script("restore.ts", [backup, "--persist-to", restored()]);
+  const { status, output } = runScript("restore.ts", [backup, "--persist-to", restored()]);
   assert.equal(status, 1, output);
   assert.match(output, /Nothing was changed/);
   assert.deepEqual(rows(restored(), primary, "select * from users order by 1"), before);
 });
 
 test("after a restore the job rebuilds the search database and the triggers keep counting", async () => {
+  assert.equal(restoreOnce().status, 0);
   const server = await startDevServer("dev.ts", restored());
   try {
-    const { status, output } = script("tasks.ts", ["run", "rebuild_user_search", "--base", server.base], {
+    const { status, output } = runScript("tasks.ts", ["run", "rebuild_user_search", "--base", server.base], {
       PERSIST_TO: restored(),
     });
     assert.equal(status, 0, output);
