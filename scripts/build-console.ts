@@ -1,17 +1,17 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { buildSync, type Metafile } from "esbuild";
+import { writeChanged } from "./write-changed.ts";
 
 const root = join(import.meta.dirname, "..");
 
 /**
  * Builds the staff console: one script and one style sheet below `files/`, whose names contain a hash of their content,
- * and the page that loads them. Replaces what was in the folder.
+ * and the page that loads them. Files of earlier builds are removed afterwards: another process may be serving the folder.
  */
 export function buildConsole(folder: string): { script: string; style: string; inputs: Metafile["inputs"] } {
-  rmSync(folder, { recursive: true, force: true });
   const files = join(folder, "files");
-  const { metafile } = buildSync({
+  const { metafile, outputFiles } = buildSync({
     absWorkingDir: root,
     entryPoints: { console: join(root, "console", "main.tsx") },
     outdir: files,
@@ -24,12 +24,16 @@ export function buildConsole(folder: string): { script: string; style: string; i
     jsxImportSource: "preact",
     legalComments: "none",
     metafile: true,
+    write: false,
   });
   const built = Object.keys(metafile.outputs).map((path) => basename(path));
   const [script, style] = [".js", ".css"].map((end) => built.find((name) => name.endsWith(end)));
   if (!script || !style) throw new Error("the console needs a script and a style sheet");
   const page = readFileSync(join(root, "console", "index.html"), "utf8");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "index.html"), page.replace("SCRIPT", script).replace("STYLE", style));
+  for (const { path, contents } of outputFiles) writeChanged(path, contents);
+  writeChanged(join(folder, "index.html"), page.replace("SCRIPT", script).replace("STYLE", style));
+  for (const name of globSync("*", { cwd: files })) {
+    if (!built.includes(name)) rmSync(join(files, name), { force: true });
+  }
   return { script: join(files, script), style: join(files, style), inputs: metafile.inputs };
 }

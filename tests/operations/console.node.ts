@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
+import { buildSync } from "esbuild";
+import { experimental_readRawConfig } from "wrangler";
 import { AUDITED } from "../../console/ui/audited.ts";
 import { KEYS } from "../../console/ui/key-list.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
@@ -25,15 +27,43 @@ test("the console is built from its own files and nothing else of the server", (
   assert.ok(Object.keys(inputs).length > 20);
 });
 
-test("two builds of the console are equal, byte for byte, and replace each other", () => {
+test("two builds of the console are equal, byte for byte", () => {
   const [first, second] = [join(folder, "first"), join(folder, "second")].map(buildConsole);
   assert.ok(first && second);
   for (const part of ["script", "style"] as const) {
     assert.equal(basename(first[part]), basename(second[part]));
     assert.deepEqual(readFileSync(first[part]), readFileSync(second[part]));
   }
-  buildConsole(join(folder, "first"));
-  assert.deepEqual(readdirSync(join(folder, "first", "files")), readdirSync(join(folder, "second", "files")));
+});
+
+test("a build of the console leaves equal files untouched for a process that serves them, and removes older ones", () => {
+  const served = join(folder, "served");
+  const { script, style } = buildConsole(served);
+  const [old, page] = [join(served, "files", "console-OLD.js"), join(served, "index.html")];
+  writeFileSync(old, "");
+  for (const file of [script, style, page]) utimesSync(file, 1, 1);
+  buildConsole(served);
+  for (const file of [script, style, page]) assert.equal(statSync(file).mtimeMs, 1_000, file);
+  assert.deepEqual(readdirSync(join(served, "files")).sort(), [script, style].map((file) => basename(file)).sort());
+  writeFileSync(script, "half a file");
+  buildConsole(served);
+  assert.notEqual(readFileSync(script, "utf8"), "half a file");
+});
+
+test("npm run dev builds again after a change of any file that becomes part of a page", () => {
+  const { inputs } = buildConsole(join(folder, "watched"));
+  const { metafile } = buildSync({
+    absWorkingDir: root,
+    entryPoints: [join(root, "client", "example", "main.ts")],
+    bundle: true,
+    write: false,
+    metafile: true,
+  });
+  const { rawConfig } = experimental_readRawConfig({ config: join(root, "wrangler.toml") });
+  const watched = [rawConfig.build?.watch_dir ?? []].flat();
+  const files = [...Object.keys(inputs), ...Object.keys(metafile.inputs), "client/example/index.html"];
+  const others = files.filter((file) => !["node_modules", ...watched].some((path) => file.startsWith(`${path}/`)));
+  assert.deepEqual(others, []);
 });
 
 test("the console filters the audit trail by every type of entity that an audit entry can be about", () => {
