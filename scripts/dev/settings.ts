@@ -22,10 +22,12 @@ export interface LocalSettings {
  * Reads every documented variable and secret: from the environment, otherwise from .dev.vars, otherwise from
  * wrangler.toml. ISSUER is `base`, and `base` is one of PASSKEY_ORIGINS, unless the environment or .dev.vars says
  * otherwise.
+ *
+ * @param devVars path of .dev.vars, which may be missing.
  */
-export function readLocalSettings(base: string, environment: NodeJS.ProcessEnv): LocalSettings {
-  const own: Readonly<Record<string, string | undefined>> = existsSync(DEV_VARS)
-    ? parseEnv(readFileSync(DEV_VARS, "utf8"))
+export function readLocalSettings(base: string, environment: NodeJS.ProcessEnv, devVars = DEV_VARS): LocalSettings {
+  const own: Readonly<Record<string, string | undefined>> = existsSync(devVars)
+    ? parseEnv(readFileSync(devVars, "utf8"))
     : {};
   const { vars = {} } = rawConfig() as { vars?: Record<string, string> };
   const fromEnvironment = settingNames.filter((name) => environment[name] !== undefined);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -85,14 +85,22 @@ test("the development log shows the compiler's message of a failed build, withou
   assert.deepEqual(relayed([`${[message, ...dump, end, ""].join("\n")}`]), [message, end]);
 });
 
-test("every documented setting, and no other variable, is read from the environment before wrangler.toml", () => {
+test("every documented setting, and no other variable, is read from the environment, then .dev.vars and wrangler.toml", () => {
+  const folder = mkdtempSync(join(tmpdir(), "users-api-dev-vars-"));
+  const devVars = join(folder, ".dev.vars");
   const environment = Object.fromEntries(settingNames.map((name) => [name, `own ${name}`]));
-  const { vars, fromEnvironment } = readLocalSettings("http://localhost:8787", { ...environment, PATH: "/bin" });
+  const { vars, fromEnvironment } = readLocalSettings(
+    "http://localhost:8787",
+    { ...environment, PATH: "/bin" },
+    devVars,
+  );
   assert.deepEqual(vars, environment);
   assert.deepEqual(fromEnvironment, settingNames);
-  const plain = readLocalSettings("http://localhost:8797", {}).vars;
-  assert.equal(plain.ISSUER, "http://localhost:8797");
-  assert.equal(plain.APP_NAME, "PowerBank");
+  const plain = () => readLocalSettings("http://localhost:8797", {}, devVars).vars;
+  assert.deepEqual([plain().ISSUER, plain().APP_NAME], ["http://localhost:8797", "PowerBank"]);
+  writeFileSync(devVars, "ISSUER=https://phone.test\nAPP_NAME=Own\nPATH=/bin\n");
+  assert.deepEqual([plain().ISSUER, plain().APP_NAME, plain().PATH], ["https://phone.test", "Own", undefined]);
+  rmSync(folder, { recursive: true });
 });
 
 test("the configuration that npm run dev writes is readable by its owner alone and has paths of the project", () => {

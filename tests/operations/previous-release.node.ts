@@ -59,6 +59,27 @@ test("test:previous names a released migration that has changed", { skip }, () =
   assert.match(output, /migrations of HEAD are missing or have changed: migrations\/search\/0000_initial\.sql\./);
 });
 
+test("test:previous fails if a migration of the last tagged release has changed", { skip }, () => {
+  const clone = mkdtempSync(join(folder, "clone-"));
+  const git = (...args: string[]) => {
+    const author = ["-c", "user.name=Asha", "-c", "user.email=asha@example.com", "-c", "commit.gpgSign=false"];
+    const { status, stderr } = spawnSync("git", [...author, ...args], { cwd: clone, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+  };
+  git("clone", "--quiet", "--shared", root, ".");
+  git("tag", "--force", "v9999.0.0");
+  cpSync(join(root, "scripts"), join(clone, "scripts"), { recursive: true });
+  writeFileSync(join(clone, "migrations", "search", "0000_initial.sql"), "create table search_entries (id text);");
+  git("commit", "--quiet", "--all", "--message", "change a released migration");
+  const command = [join("scripts", "run.js"), join("scripts", "test-previous.ts")];
+  const { status, stderr } = spawnSync(process.execPath, command, { cwd: clone, encoding: "utf8" });
+  assert.equal(status, 1, stderr);
+  assert.match(
+    stderr,
+    /^These migrations of v9999\.0\.0 are missing or have changed: migrations\/search\/0000_initial/,
+  );
+});
+
 test("test:previous refuses a commit that does not exist, with its usage", { skip }, () => {
   const { status, output } = testPrevious("--ref", "no-such-tag");
   assert.equal(status, 2, output);
