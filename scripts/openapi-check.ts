@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { startDevServer } from "../tests/browser/dev-server.ts";
 import { pdf } from "../tests/support/documents.ts";
 import { readArguments } from "./arguments.ts";
+import { awaitOutput } from "./await-output.ts";
 
 readArguments({
   name: "openapi:check",
@@ -38,7 +39,13 @@ const quiet = {
   },
 };
 
-if (!existsSync(join(folder, "node_modules"))) {
+/** Whether npm has finished an installation, by writing this file last, since the lockfile changed. */
+function isInstalled(): boolean {
+  const installed = join(folder, "node_modules", ".package-lock.json");
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(folder, "package-lock.json")).mtimeMs;
+}
+
+if (!isInstalled()) {
   step("Install the tools", "npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
 }
 rmSync(join(folder, "generated"), { recursive: true, force: true });
@@ -71,14 +78,7 @@ async function startProxy(upstream: string): Promise<{ base: string; proxy: Chil
   const port = await freePort();
   const args = ["proxy", document, upstream, "--errors", "-h", "127.0.0.1", "-p", String(port)];
   const proxy = spawn(bin("prism"), args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-  await new Promise<void>((resolve, reject) => {
-    let printed = "";
-    proxy.stdout.on("data", (chunk) => {
-      printed += chunk;
-      if (printed.includes("is listening")) resolve();
-    });
-    proxy.once("exit", () => reject(new Error(`the proxy did not start:\n${printed}`)));
-  });
+  await awaitOutput(proxy, /is listening/, 60_000);
   return { base: `http://127.0.0.1:${port}`, proxy };
 }
 
@@ -92,10 +92,9 @@ async function loadFlow(name: string): Promise<{ run(setting: object): Promise<v
 
 console.log("\n— Flows through a validating proxy");
 const server = await startDevServer();
-const { base, proxy } = await startProxy(server.base);
+let proxy: ChildProcess | undefined;
 let people = Date.now() % 1_000_000;
 const setting = {
-  proxy: base,
   newIdentifier: () => `asha.${people++}@example.com`,
   // Of ASCII alone, because the proxy reads multipart bodies as text.
   document: () => new Blob([pdf()], { type: "application/pdf" }),
@@ -111,8 +110,11 @@ const setting = {
   },
 };
 try {
+  const started = await startProxy(server.base);
+  proxy = started.proxy;
+  const { base } = started;
   for (const name of ["openapi-fetch", "hey-api"]) {
-    await (await loadFlow(name)).run(setting);
+    await (await loadFlow(name)).run({ ...setting, proxy: base });
     console.log(`${name}: done`);
   }
   const violation = await fetch(`${base}/api/auth/otp/request`, {
@@ -122,7 +124,7 @@ try {
   });
   if (violation.ok) throw new Error("the proxy let a request pass that the document does not allow");
 } finally {
-  proxy.kill("SIGTERM");
+  proxy?.kill("SIGTERM");
   await server.stop();
 }
 console.log("\nopenapi.json holds.");

@@ -3,6 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { awaitOutput } from "../../scripts/await-output.ts";
+
+/** How long a server may take to start on a busy machine. */
+const START_MS = 300_000;
 
 /** `npm run dev:social` uses its port and the four that follow. */
 const PORTS = 5;
@@ -48,14 +52,7 @@ export async function startDevServer(
       stdio: ["ignore", "pipe", "inherit"],
     },
   );
-  await new Promise<void>((resolve, reject) => {
-    let printed = "";
-    server.stdout.on("data", (chunk) => {
-      printed += chunk;
-      if (printed.includes("Users API is running.")) resolve();
-    });
-    server.once("exit", () => reject(new Error(`the server did not start:\n${printed}`)));
-  });
+  await awaitOutput(server, /Users API is running\./, START_MS);
   return {
     base: `http://localhost:${port}`,
     port,

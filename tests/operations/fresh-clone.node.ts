@@ -4,7 +4,11 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { awaitOutput } from "../../scripts/await-output.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
+
+/** How long a server may take to start on a busy machine. */
+const START_MS = 300_000;
 
 let clone = "";
 before(() => {
@@ -23,17 +27,7 @@ async function startWrangler(): Promise<{ base: string; stop(): Promise<void> }>
   const args = [bin, "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"];
   const server = spawn(process.execPath, args, { cwd: clone, stdio: ["ignore", "pipe", "pipe"] });
   const stopped = new Promise((resolve) => server.once("exit", resolve));
-  const base = await new Promise<string>((resolve, reject) => {
-    let printed = "";
-    const read = (chunk: Buffer) => {
-      printed += chunk;
-      const [, address] = /Ready on (http:\/\/127\.0\.0\.1:\d+)/.exec(printed) ?? [];
-      if (address) resolve(address);
-    };
-    server.stdout.on("data", read);
-    server.stderr.on("data", read);
-    server.once("exit", () => reject(new Error(`wrangler dev ended:\n${printed}`)));
-  });
+  const [, base = ""] = await awaitOutput(server, /Ready on (http:\/\/127\.0\.0\.1:\d+)/, START_MS);
   return {
     base,
     async stop() {
