@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getPlatformProxy } from "wrangler";
+import { stateFolder } from "./operations/local-database.ts";
 
 const root = join(import.meta.dirname, "..");
-const defaultState = process.env.PERSIST_TO ?? join(root, ".wrangler", "state");
 
 interface Trace {
   where: string;
@@ -14,7 +14,7 @@ interface Trace {
  * Finds where any of the words occur in the local databases, KV names and R2 keys below `state`; a server may be
  * running.
  */
-export async function findTraces(words: readonly string[], state = defaultState): Promise<Trace[]> {
+export async function findTraces(words: readonly string[], state = stateFolder()): Promise<Trace[]> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await lookFor(words, state);

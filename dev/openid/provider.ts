@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import { Readable } from "node:stream";
-import { exportJWK, generateKeyPair, importPKCS8, jwtVerify } from "jose";
+import { exportJWK, generateKeyPair, jwtVerify } from "jose";
 import Provider, { type ClientMetadata, type Configuration } from "oidc-provider";
 import { type Brand, brandPages, brands } from "./branding.ts";
 
@@ -165,7 +165,6 @@ export async function startApple(setting: Setting): Promise<StandIn> {
   const [teamId, keyId, secret] = ["TEAM000000", "KEY0000000", randomBytes(24).toString("hex")];
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  await importPKCS8(pem, "ES256");
   const client = webClient(secret);
   const provider = buildProvider(
     issuer,

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { quote } from "../inline.ts";
 import { queryEach, type Target } from "./database.ts";
 import { describeKey, listTables, quoteName, type Table } from "./tables.ts";
 
@@ -85,7 +86,6 @@ function inCommands(lookups: readonly DoubtfulTexts[]): DoubtfulTexts[][] {
   return commands;
 }
 
-const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const literal = (value: unknown) => (typeof value === "number" ? String(value) : quote(String(value)));
 
 /** Selects the bytes of the rows' texts by key, so that the query reads only those rows whatever the size of the table. */
