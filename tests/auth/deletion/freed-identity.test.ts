@@ -99,9 +99,9 @@ describe.each(names)("A %s account that was unlinked", (name) => {
   it("is remembered only if the unlinking took effect", async () => {
     const person = { ...newPerson(name), email_verified: false };
     const user = await signInBy(name, person);
+    const [before] = await rows("select count(*) as n from former_identities");
     const refused = await unlink(name, user.access);
     expect([refused.status, refused.body.error.code]).toEqual([409, "last_sign_in_method"]);
-    const [before] = await rows("select count(*) as n from former_identities");
     expect((await unlink(name === "google" ? "apple" : "google", user.access)).status).toBe(404);
     expect(await rows("select count(*) as n from former_identities")).toEqual([before]);
     expect(await rows("select identity_hash from social_accounts where user_id = ?", user.userId)).toHaveLength(1);

@@ -7,7 +7,7 @@ import { FINGERPRINT } from "../../support/passkey-vars.ts";
 import { addPasskey, expectError, logInWith, ownOptions, signInBy, signInOptions } from "../../support/passkeys.ts";
 import { productionEnv, recordLog } from "../../support/production.ts";
 import { keepSentEvents } from "../../support/recorded-events.ts";
-import { me, refresh } from "../../support/session-calls.ts";
+import { logout, me, refresh } from "../../support/session-calls.ts";
 import { auditOf, eventsOf } from "../../support/staff.ts";
 
 beforeAll(keepSentEvents);
@@ -178,12 +178,15 @@ describe("A challenge", () => {
     expect(await eventsOf(person.userId, "auth.passkey_suspect")).toEqual([]);
   });
 
-  test("does not return its session again once the session was refreshed", async () => {
+  test("does not return its session again once the session was refreshed or has ended", async () => {
     const { authenticator } = await withPasskey();
-    const credential = await authenticator.assert(await signInOptions());
-    const first = await logInWith(credential);
-    await refresh(first.body.data.refresh_token);
-    expectError(await logInWith(credential), 400, "passkey_failed");
+    for (const isEnded of [false, true]) {
+      const credential = await authenticator.assert(await signInOptions());
+      const { access_token, refresh_token } = (await logInWith(credential)).body.data;
+      const changed = isEnded ? await logout(access_token, refresh_token) : await refresh(refresh_token);
+      expect(changed.status).toBe(200);
+      expectError(await logInWith(credential), 400, "passkey_failed");
+    }
   });
 
   test("that is altered, invented, of another purpose or signed with another secret is refused", async () => {

@@ -265,12 +265,12 @@ describe("A malformed credential", () => {
     },
   );
 
-  test.each(["", "null", "7", '"x"', "[]", "{}", '{"challenge":7}', "\ufeff{}", "\xff"])(
+  test.each([" ", "null", "7", '"x"', "[]", "{}", '{"challenge":7}', "\ufeff{}", "\xff"])(
     "with client data of %j is refused",
     async (text) => {
       const { authenticator } = await addPasskey(await newUser());
       const genuine = await authenticator.assert(await signInOptions());
-      const clientDataJSON = base64url.encode(new TextEncoder().encode(text || " "));
+      const clientDataJSON = base64url.encode(new TextEncoder().encode(text));
       const answer = await logInWith({ ...genuine, response: { ...genuine.response, clientDataJSON } });
       expectError(answer, 400, "passkey_failed");
     },

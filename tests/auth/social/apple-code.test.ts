@@ -76,7 +76,7 @@ describe("Apple's authorization code", () => {
   it("of another person's sign-in is refused and does not replace the stored refresh token", async () => {
     const [victim, attacker] = [newApplePerson(), newApplePerson()];
     const own = await providers.nativeSignIn("apple", attacker);
-    const first = await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json: own });
+    await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json: own });
     const before = await testEnv.DB.prepare("select sealed_refresh_token from social_accounts where subject = ?")
       .bind(attacker.sub)
       .first("sealed_refresh_token");
@@ -87,9 +87,8 @@ describe("Apple's authorization code", () => {
     const after = await testEnv.DB.prepare("select sealed_refresh_token from social_accounts where subject = ?")
       .bind(attacker.sub)
       .first("sealed_refresh_token");
+    expect(before).toEqual(expect.any(String));
     expect(after).toBe(before);
-    const { access_token: token } = first.body.data;
-    expect((await call("DELETE", "/api/auth/account", { env: providers.env, token, json: {} })).status).toBe(200);
   });
 
   it("is exchanged only if its hash is the ID token's c_hash", async () => {

@@ -218,9 +218,9 @@ describe("Apple's notification", () => {
   test("a withdrawal from before the consent was given again changes nothing", async () => {
     const { person, user } = await signUpByApple();
     await run("update social_accounts set created_at = created_at - 3600000 where user_id = ?", user.userId);
-    await notify(person);
+    await notify(person, { at: Date.now() - 120_000 });
     const { user: again } = await signUpByApple(person);
-    await notify(person, { at: Date.now() - 1000 });
+    await notify(person, { at: Date.now() - 60_000 });
     expect((await linkOf(user))[0]?.revoked_at).toBeNull();
     expect((await me(again.access, { env: providers.env })).status).toBe(200);
   });
