@@ -17,7 +17,7 @@ import { useClock } from "../../support/clock.ts";
 import { count, run } from "../../support/database.ts";
 import { newUser } from "../../support/people.ts";
 import { keepSentEvents } from "../../support/recorded-events.ts";
-import { me, refresh } from "../../support/session-calls.ts";
+import { logout, me, refresh } from "../../support/session-calls.ts";
 
 beforeAll(keepSentEvents);
 
@@ -34,8 +34,6 @@ const ask = (identifier: string, ip: string, env: Partial<Env> = {}) =>
   call("POST", "/api/auth/otp/request", { ip, env, json: { identifier } });
 const guess = (identifier: string, otp: string, ip = newIp(), env: Partial<Env> = {}) =>
   call("POST", "/api/auth/otp/verify", { ip, env, json: { identifier, otp } });
-const logout = (token: string, refresh_token: string) =>
-  call("POST", "/api/auth/logout", { token, json: { refresh_token } });
 
 /** A code that differs from the given ones. */
 const otherThan = (...codes: string[]) =>

@@ -169,7 +169,7 @@ describe("Adding a passkey", () => {
 
   test("is possible up to ten passkeys, and ten times a day", async () => {
     const person = await newUser();
-    const clock = stopClock();
+    stopClock();
     for (let i = 0; i < 9; i++) await addPasskey(person);
     const late = await (await Authenticator.create()).register(await ownOptions(person, "REGISTER"));
     await addPasskey(person);
@@ -183,9 +183,6 @@ describe("Adding a passkey", () => {
     expectError(refused, 429, "rate_limit_exceeded");
     expect(refused.headers.get("retry-after")).toBe(String(DAY_MS / 1000));
     expect(refused.headers.get("ratelimit-policy")).toBe('"passkey-adds";q=10;w=86400');
-    await run("update sessions set created_at = ? where user_id = ?", Date.now() + DAY_MS, person.userId);
-    expect((await register(await newUser(), late)).status).toBe(400);
-    clock.advance(1);
   });
 
   test.each([undefined, "", null])("needs no name (%j)", async (name) => {

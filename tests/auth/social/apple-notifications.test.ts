@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { call, newIp, newPhone, type SignedIn, signUp } from "../../support/client.ts";
 import { rows, run } from "../../support/database.ts";
 import { documented } from "../../support/kyc.ts";
@@ -21,9 +21,7 @@ beforeAll(async () => {
   providers = fakeProviders();
   await keepSentEvents();
 });
-afterEach(() => {
-  vi.useRealTimers();
-});
+afterAll(() => void vi.restoreAllMocks());
 
 /** A person who signed up with Apple. */
 async function signUpByApple(person = newPerson("apple")): Promise<{ person: Person; user: SignedIn }> {
