@@ -6,7 +6,7 @@ import type { Client } from "../platform/http/client.ts";
 import type { AppError } from "../platform/http/errors.ts";
 import { beyondLimit } from "../platform/http/rate-limit.ts";
 import { HOUR_MS } from "../platform/time.ts";
-import { firstIdAt, timeOfId } from "../platform/uuid.ts";
+import { firstIdInWindow, timeOfId } from "../platform/uuid.ts";
 import type { AccessClaims } from "./tokens.ts";
 
 /** The sliding window of the limit of views, in milliseconds. */
@@ -26,7 +26,7 @@ export interface StaffView {
 
 /** The views of the member of staff in the window: a FROM clause that reads only the index of staff acts. */
 export function recentViews(deps: Pick<Deps, "now">, userId: string | SQL): SQL {
-  const since = firstIdAt(deps.now() - STAFF_VIEWS_WINDOW_MS);
+  const since = firstIdInWindow(deps.now(), STAFF_VIEWS_WINDOW_MS);
   return sql`from audit_logs where actor_id = ${userId} and by_staff = 1 and action = 'VIEW' and id >= ${since}`;
 }
 

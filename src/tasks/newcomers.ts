@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { type NotificationType, users } from "../db/user-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
-import { firstIdAt } from "../platform/uuid.ts";
+import { firstIdInWindow } from "../platform/uuid.ts";
 import { REMINDER_PAUSE_MS } from "../users/profile-reminder.store.ts";
 import type { JobDeps } from "./engine/job.ts";
 
@@ -61,4 +61,4 @@ export function dueReminders({ days }: ReminderDays, now: number) {
 /** The user of the row of `users` has had no reminder of this kind within 20 hours. */
 export const isReminderAllowed = (now: number, kind: NotificationType): SQL =>
   sql`not exists (select 1 from notifications n where n.user_id = users.id and n.notification_type = ${kind}
-    and n.id > ${firstIdAt(now - REMINDER_PAUSE_MS)})`;
+    and n.id > ${firstIdInWindow(now, REMINDER_PAUSE_MS)})`;

@@ -10,7 +10,8 @@ import { runMinutes } from "../support/tasks.ts";
 
 beforeAll(keepSentEvents);
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** Each test has a time of its own, so that no users of another test are due. */
 let today = Date.UTC(2031, 0, 1, 4, 30);
@@ -211,10 +212,10 @@ describe("send_profile_completion_reminder", () => {
     await change("first");
     await change("second");
     expect(await remindersOf("busy-1")).toBe(1);
-    vi.setSystemTime(today + 19 * 3_600_000);
+    vi.setSystemTime(today + 20 * HOUR_MS - 1);
     await change("third");
     expect(await remindersOf("busy-1")).toBe(1);
-    vi.setSystemTime(today + 21 * 3_600_000);
+    vi.setSystemTime(today + 20 * HOUR_MS);
     await change("fourth");
     expect(await remindersOf("busy-1")).toBe(2);
   });

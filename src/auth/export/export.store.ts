@@ -9,7 +9,7 @@ import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { ErrorCode } from "../../platform/http/errors.ts";
-import { firstIdAt } from "../../platform/uuid.ts";
+import { firstIdInWindow } from "../../platform/uuid.ts";
 import { isProvedRecently } from "../../sessions/recent-proof.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
@@ -25,7 +25,7 @@ type ExportDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "invocationId" 
 
 /** The FROM and WHERE clauses of the user's exports in the last day. */
 const recentExports = (deps: ExportDeps, userId: string) =>
-  sql`from audit_logs where user_id = ${userId} and id > ${firstIdAt(deps.now() - exportsPerDay.windowMs)}
+  sql`from audit_logs where user_id = ${userId} and id > ${firstIdInWindow(deps.now(), exportsPerDay.windowMs)}
     and entity_type = 'export' and actor_id = ${userId}`;
 
 const isBeyondLimit = (deps: ExportDeps, userId: string) =>

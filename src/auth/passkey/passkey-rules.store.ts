@@ -4,7 +4,7 @@ import { users } from "../../db/user-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { ErrorCode } from "../../platform/http/errors.ts";
 import { DAY_MS } from "../../platform/time.ts";
-import { firstIdAt } from "../../platform/uuid.ts";
+import { firstIdInWindow } from "../../platform/uuid.ts";
 import { isPasskeyProvedRecently, isProvedRecently } from "../../sessions/recent-proof.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
@@ -36,7 +36,7 @@ const isEnrolmentOpen = (deps: OwnDeps) => sql`coalesce(users.passkey_enrolment_
 
 /** The FROM and WHERE clauses of the user's additions in the last day. */
 const recentAdds = (deps: OwnDeps, userId: string) =>
-  sql`from audit_logs where user_id = ${userId} and id > ${firstIdAt(deps.now() - passkeyAddsPerDay.windowMs)}
+  sql`from audit_logs where user_id = ${userId} and id > ${firstIdInWindow(deps.now(), passkeyAddsPerDay.windowMs)}
     and entity_type = 'passkey' and action = 'CREATE'`;
 
 /** The first reason why the caller, the row of `users`, may not add a passkey; NULL if there is none. */

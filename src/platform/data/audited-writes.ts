@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { AppError } from "../http/errors.ts";
 import { beyondLimit } from "../http/rate-limit.ts";
 import { DAY_MS } from "../time.ts";
-import { firstIdAt } from "../uuid.ts";
+import { firstIdInWindow } from "../uuid.ts";
 import { literal } from "./prepared.ts";
 
 /** Limit of a user's audited writes to their own data, in a sliding window. */
@@ -27,7 +27,7 @@ const MARKED = new RegExp(`${MARK}(-?\\d+)`);
  * window is not full, is no error. Reads at most 1,000 of the user's own rows of the last day; writes none.
  */
 export function nowUnlessWindowIsFull(now: number, userId: string | SQL): SQL {
-  const since = firstIdAt(now - windowMs);
+  const since = firstIdInWindow(now, windowMs);
   const wait = sql`select cast(created_at + ${literal(windowMs)} - ${now} as integer) from audit_logs
     where user_id = ${userId} and id > ${since} and not by_staff and entity_type not in (${unlimited})
     order by id desc limit 1 offset ${literal(count - 1)}`;

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { DAY_MS } from "../../platform/time.ts";
-import { firstIdAt } from "../../platform/uuid.ts";
+import { firstIdInWindow } from "../../platform/uuid.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
 import { runAdminBatch } from "../staff-batch.store.ts";
 import { type LogPage, pageOfLogs, selectLogs } from "../users/audit-log.store.ts";
@@ -16,7 +16,7 @@ const MAX_COUNTED = 1_000;
 
 /** All staff and admins, with the number of their views and acts of the last 24 hours. */
 export async function readMembers(deps: MemberDeps, caller: AdminClaims) {
-  const since = firstIdAt(deps.now() - DAY_MS);
+  const since = firstIdInWindow(deps.now(), DAY_MS);
   const countOf = (condition: string) =>
     sql<number>`(select count(*) from (select 1 from audit_logs where actor_id = users.id and by_staff = 1 and id >= ${since}
       and ${sql.raw(condition)} limit ${sql.raw(String(MAX_COUNTED))}))`;

@@ -169,10 +169,10 @@ describe("Adding a passkey", () => {
 
   test("is possible up to ten passkeys, and ten times a day", async () => {
     const person = await newUser();
-    stopClock();
+    const clock = stopClock();
     for (let i = 0; i < 9; i++) await addPasskey(person);
     const late = await (await Authenticator.create()).register(await ownOptions(person, "REGISTER"));
-    await addPasskey(person);
+    const { authenticator } = await addPasskey(person);
     const answer = await register(person, late);
     expectError(answer, 409, "conflict");
     expect(answer.body.error.message).toContain("10 passkeys");
@@ -183,6 +183,12 @@ describe("Adding a passkey", () => {
     expectError(refused, 429, "rate_limit_exceeded");
     expect(refused.headers.get("retry-after")).toBe(String(DAY_MS / 1000));
     expect(refused.headers.get("ratelimit-policy")).toBe('"passkey-adds";q=10;w=86400');
+    clock.advance(DAY_MS - 1);
+    const again = await signInBy(authenticator);
+    const ask = { token: again.access, json: { purpose: "REGISTER" } };
+    expectError(await documented("POST", "/api/auth/passkeys/options", ask), 429, "rate_limit_exceeded");
+    clock.advance(1);
+    await addPasskey(again);
   });
 
   test.each([undefined, "", null])("needs no name (%j)", async (name) => {
