@@ -1,23 +1,11 @@
 import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
-import { type Answer, type CallOptions, call, testEnv } from "../support/client.ts";
+import { call, testEnv } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { newUser } from "../support/people.ts";
-import { logout, me, refresh } from "../support/session-calls.ts";
+import { expectRefused, logout, me, refresh, rotate } from "../support/session-calls.ts";
 
 useClock();
-
-/** Refreshes and returns the successor of the refresh token. */
-async function rotate(token: string, options: CallOptions = {}): Promise<string> {
-  const answer = await refresh(token, options);
-  expect(answer.status).toBe(200);
-  return answer.body.data.refresh;
-}
-
-function expectRefused(answer: Answer): void {
-  expect([answer.status, answer.body.error?.code]).toEqual([401, "token_not_valid"]);
-  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-}
 
 /** The D1 binding of `testEnv` with another `batch`. */
 const database = (batch: (statements: D1PreparedStatement[]) => Promise<unknown>) =>

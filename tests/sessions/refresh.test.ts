@@ -1,11 +1,11 @@
 import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Answer, type CallOptions, call, newIp, testEnv, verify } from "../support/client.ts";
+import { call, newIp, testEnv, verify } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
 import { newUser } from "../support/people.ts";
 import { keepSentEvents } from "../support/recorded-events.ts";
-import { logout, me, refresh } from "../support/session-calls.ts";
+import { expectRefused, logout, me, refresh, rotate } from "../support/session-calls.ts";
 
 beforeAll(keepSentEvents);
 
@@ -17,18 +17,6 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const withKey = () => ({ headers: { "idempotency-key": crypto.randomUUID() } });
-
-/** Refreshes and returns the successor of the refresh token. */
-async function rotate(token: string, options: CallOptions = {}): Promise<string> {
-  const answer = await refresh(token, options);
-  expect(answer.status).toBe(200);
-  return answer.body.data.refresh;
-}
-
-function expectRefused(answer: Answer): void {
-  expect([answer.status, answer.body.error?.code]).toEqual([401, "token_not_valid"]);
-  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-}
 
 async function expectEnded(userId: string, access: string, ...refreshTokens: string[]): Promise<void> {
   expectRefused(await me(access));

@@ -1,7 +1,6 @@
 import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
-  type Answer,
   type CallOptions,
   call,
   newEmail,
@@ -15,7 +14,7 @@ import {
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { keepSentEvents } from "../support/recorded-events.ts";
-import { logout, me, refresh } from "../support/session-calls.ts";
+import { expectRefused, logout, me, refresh, rotate } from "../support/session-calls.ts";
 
 beforeAll(keepSentEvents);
 
@@ -41,22 +40,10 @@ async function logIn({ identifier }: SignedIn, options: CallOptions = {}, later 
   return { identifier, userId: user_id, access: access_token, refresh: refresh_token };
 }
 
-/** Refreshes and returns the successor of the refresh token. */
-async function rotate(token: string, options: CallOptions = {}): Promise<string> {
-  const answer = await refresh(token, options);
-  expect(answer.status).toBe(200);
-  return answer.body.data.refresh;
-}
-
 const events = (userId: string, type: string) =>
   rows("select payload from recorded_events where user_id = ? and type = ?", userId, type);
 const logoutRows = (userId: string) =>
   rows("select actor_id, by_staff, entity_id from audit_logs where user_id = ? and action = 'LOGOUT'", userId);
-
-function expectRefused(answer: Answer): void {
-  expect([answer.status, answer.body.error?.code]).toEqual([401, "token_not_valid"]);
-  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-}
 
 async function expectDead(...sessions: SignedIn[]): Promise<void> {
   for (const session of sessions) {

@@ -16,7 +16,7 @@ import {
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { keepSentEvents } from "../support/recorded-events.ts";
-import { me, refresh } from "../support/session-calls.ts";
+import { expectRefused, me, refresh } from "../support/session-calls.ts";
 import {
   describePart,
   flipBits,
@@ -34,11 +34,6 @@ const clock = useClock();
 
 const HOUR_SECONDS = 3600;
 const newUser = (options: CallOptions = {}) => signUp(newPhone(), { ip: newIp(), ...options });
-
-function expectRefused(answer: Answer): void {
-  expect([answer.status, answer.body.error?.code]).toEqual([401, "token_not_valid"]);
-  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-}
 
 const [ownKey] = JSON.parse(testEnv.ACCESS_TOKEN_KEYS) as [SigningJwk];
 

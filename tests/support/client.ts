@@ -107,6 +107,9 @@ export function newIp(): string {
   return `10.${Math.floor(serial / 256) % 256}.${serial % 256}.${1 + (serial % 250)}`;
 }
 
+/** The /24 of an IPv4 address, by which limits are counted. */
+export const networkOf = (ip: string): string => `${ip.split(".").slice(0, 3).join(".")}.0/24`;
+
 /** Returns the newest code sent to the canonical identifier, after the queue has delivered `count` messages to it. */
 export async function readCode(identifier: string, count = 1): Promise<string> {
   for (let i = 0; i < 500; i++) {

@@ -4,6 +4,7 @@ import {
   type Answer,
   call,
   logIn,
+  networkOf,
   newEmail,
   newIp,
   newPhone,
@@ -15,6 +16,7 @@ import {
 } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { count, run } from "../../support/database.ts";
+import { otherThan } from "../../support/otp-calls.ts";
 import { newUser } from "../../support/people.ts";
 import { keepSentEvents } from "../../support/recorded-events.ts";
 import { logout, me, refresh } from "../../support/session-calls.ts";
@@ -34,10 +36,6 @@ const ask = (identifier: string, ip: string, env: Partial<Env> = {}) =>
   call("POST", "/api/auth/otp/request", { ip, env, json: { identifier } });
 const guess = (identifier: string, otp: string, ip = newIp(), env: Partial<Env> = {}) =>
   call("POST", "/api/auth/otp/verify", { ip, env, json: { identifier, otp } });
-
-/** A code that differs from the given ones. */
-const otherThan = (...codes: string[]) =>
-  ["111111", "222222", "333333"].find((code) => !codes.includes(code)) ?? "444444";
 
 async function rotate(token: string): Promise<{ access: string; refresh: string }> {
   const answer = await refresh(token);
@@ -180,7 +178,7 @@ describe("ASVS 6.3.1: a network has 600 wrong attempts in 10 minutes, at any ide
 describe("the 600 wrong attempts of a network", () => {
   const guesses = (ip: string) =>
     testEnv.DB.prepare("select guesses from network_guess_limits where network = ?")
-      .bind(`${ip.split(".").slice(0, 3).join(".")}.0/24`)
+      .bind(networkOf(ip))
       .first<number>("guesses");
 
   test("count a wrong attempt with or without a live code, but neither a right one nor its repetition", async () => {
@@ -223,11 +221,7 @@ describe("the 600 wrong attempts of a network", () => {
 
 describe("a network without attempts left", () => {
   const spend = (ip: string) =>
-    run(
-      "insert or replace into network_guess_limits values (?, ?, 600)",
-      `${ip.split(".").slice(0, 3).join(".")}.0/24`,
-      Date.now(),
-    );
+    run("insert or replace into network_guess_limits values (?, ?, 600)", networkOf(ip), Date.now());
 
   test.each(["phone", "e-mail"])(
     "may still try the first five codes that it requested, but not a sixth (%s)",
@@ -255,11 +249,7 @@ describe("a network without attempts left", () => {
 
   test("may attempt only five codes beyond its 600 wrong attempts, however many codes it requests", async () => {
     const ip = newIp();
-    await run(
-      "insert or replace into network_guess_limits values (?, ?, 590)",
-      `${ip.split(".").slice(0, 3).join(".")}.0/24`,
-      Date.now(),
-    );
+    await run("insert or replace into network_guess_limits values (?, ?, 590)", networkOf(ip), Date.now());
     let heard = 0;
     for (let i = 0; i < 12; i++) {
       const phone = newPhone();

@@ -1,14 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  type Answer,
-  type CallOptions,
-  call,
-  newEmail,
-  newIp,
-  newPhone,
-  signUp,
-  testEnv,
-} from "../../support/client.ts";
+import { type CallOptions, call, networkOf, newEmail, newIp, newPhone, signUp, testEnv } from "../../support/client.ts";
+import { waitOf } from "../../support/otp-calls.ts";
 import { closeBreakers, databaseWithout, productionEnv, recordLog, stopTime } from "../../support/production.ts";
 import { consume, keepingQueue, type Sent } from "../../support/queue.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
@@ -36,9 +28,6 @@ const ask = (identifier: string, { env, ...options }: CallOptions = {}) => {
   const nowhere = { ...env, ...keepingQueue(identifier).env };
   return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...options, env: nowhere });
 };
-const waitOf = (answer: Answer) =>
-  answer.status === 200 ? answer.body.data.resend_in : Number(answer.headers.get("retry-after"));
-const networkOf = (ip: string) => `${ip.split(".").slice(0, 3).join(".")}.0/24`;
 
 let serial = 0;
 /** The local part of an address that no other test uses. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Answer, newEmail, newIp, newPhone, signUp, testEnv } from "../../support/client.ts";
+import { newEmail, newIp, newPhone, signUp, testEnv } from "../../support/client.ts";
+import { visible } from "../../support/otp-calls.ts";
 import { productionEnv, stopTime } from "../../support/production.ts";
 import { consume } from "../../support/queue.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
@@ -20,13 +21,6 @@ const kinds = {
   phone: { newIdentifier: newPhone, setting: "SMS_DAILY_BUDGET", table: "sms_budget_days" },
   "e-mail": { newIdentifier: newEmail, setting: "EMAIL_DAILY_BUDGET", table: "email_budget_days" },
 } as const;
-
-/** Everything that a caller can see of a response, except the request id. */
-const visible = ({ status, headers, body }: Answer) => ({
-  status,
-  headers: [...headers].filter(([name]) => name !== "x-request-id"),
-  body: { ...body, request_id: undefined },
-});
 
 /** One request, with all binding calls made before its response. */
 async function requestFor(identifier: string, env: Partial<Env>, headers: Record<string, string>) {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { call, newEmail, newIp, newPhone, requestCode, testEnv } from "../../support/client.ts";
+import { call, networkOf, newEmail, newIp, newPhone, requestCode, testEnv } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 
 const clock = useClock();
@@ -16,7 +16,7 @@ describe("a refused request for a code", () => {
   /** Uses up the network's codes by SMS. */
   const fill = (ip: string) =>
     testEnv.DB.prepare("insert or replace into sms_send_limits values ('network', ?, ?, 100, 0, 0)")
-      .bind(`${ip.split(".").slice(0, 3).join(".")}.0/24`, Date.now() + HOUR)
+      .bind(networkOf(ip), Date.now() + HOUR)
       .run();
 
   test("blames too many requests only if its network already requested a code for the identifier", async () => {

@@ -11,6 +11,7 @@ import {
   testEnv,
 } from "../../support/client.ts";
 import { type Clock, stopClock } from "../../support/clock.ts";
+import { visible, waitOf } from "../../support/otp-calls.ts";
 
 afterEach(() => vi.useRealTimers());
 
@@ -38,11 +39,6 @@ async function messagesTo(identifier: string) {
   return (await call("GET", path, { headers: { accept: "application/json" } })).body.messages;
 }
 
-/** The wait in seconds that the response gives, whether or not it sent a code. */
-function waitOf(answer: Answer): number {
-  return answer.status === 200 ? answer.body.data.resend_in : Number(answer.headers.get("retry-after"));
-}
-
 /** Expects the next request to be rejected until the last millisecond of the wait and accepted at its end. */
 async function sendAtEndOfWait(clock: Clock, identifier: string, ip: string, seconds: number) {
   clock.advance(seconds * 1000 - 1);
@@ -53,15 +49,6 @@ async function sendAtEndOfWait(clock: Clock, identifier: string, ip: string, sec
   const answer = await ask(identifier, { ip });
   expect(answer.status).toBe(200);
   return waitOf(answer);
-}
-
-/** Everything that a caller can see of a response. */
-function visible({ status, headers, body }: Answer) {
-  return {
-    status,
-    headers: [...headers].filter(([name]) => name !== "x-request-id"),
-    body: JSON.stringify({ ...body, request_id: undefined }),
-  };
 }
 
 /** Bindings that record the SQL prepared, the batches run, and the calls of KV and queue. */

@@ -11,6 +11,7 @@ import {
   testEnv,
 } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
+import { otherThan } from "../../support/otp-calls.ts";
 
 afterEach(() => vi.useRealTimers());
 
@@ -22,11 +23,6 @@ function guess(identifier: string, otp: string, options: CallOptions = {}, purpo
 }
 
 const codeOf = (answer: Answer) => (answer.status === 200 ? "ok" : answer.body.error.code);
-
-/** A code that differs from the given ones. */
-function otherThan(...codes: string[]): string {
-  return ["111111", "222222", "333333", "444444"].find((code) => !codes.includes(code)) ?? "";
-}
 
 async function guessWrong(times: number, identifier: string, code: string, ip?: string): Promise<void> {
   for (let i = 0; i < times; i++) {

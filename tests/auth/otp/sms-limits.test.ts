@@ -1,14 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  type Answer,
-  type CallOptions,
-  call,
-  newEmail,
-  newIp,
-  newPhone,
-  signUp,
-  testEnv,
-} from "../../support/client.ts";
+import { type CallOptions, call, networkOf, newEmail, newIp, newPhone, signUp, testEnv } from "../../support/client.ts";
+import { visible, waitOf } from "../../support/otp-calls.ts";
 import { closeBreakers, productionEnv, stopTime } from "../../support/production.ts";
 import { keepingQueue } from "../../support/queue.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
@@ -41,22 +33,8 @@ const ask = (identifier: string, { env, ...options }: CallOptions = {}) => {
   return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...options, env: keeping });
 };
 
-const waitOf = (answer: Answer) =>
-  answer.status === 200 ? answer.body.data.resend_in : Number(answer.headers.get("retry-after"));
-
 /** Variables that set a daily budget of this number of calls. */
 const withBudget = (calls: number) => ({ SMS_DAILY_BUDGET: String(calls) }) as unknown as Partial<Env>;
-
-/** Everything that a caller can see of a response. */
-function visible({ status, headers, body }: Answer) {
-  return {
-    status,
-    headers: [...headers].filter(([name]) => name !== "x-request-id"),
-    body: JSON.stringify({ ...body, request_id: undefined }),
-  };
-}
-
-const networkOf = (ip: string) => `${ip.split(".").slice(0, 3).join(".")}.0/24`;
 
 const sendsOf = async (key: string) =>
   (await testEnv.DB.prepare("select sends from sms_send_limits where key = ?").bind(key).first<number>("sends")) ?? 0;

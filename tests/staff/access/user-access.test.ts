@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { call, newIp, newPhone, requestCode, type SignedIn, signUp } from "../../support/client.ts";
+import { call, networkOf, newIp, newPhone, requestCode, type SignedIn, signUp } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { run } from "../../support/database.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
@@ -28,7 +28,7 @@ test("shows locks, codes and what became of each, devices and notifications, but
   );
   const { body } = await access(staff, user);
   const { locks, codes, devices, notifications } = body.data;
-  const network = `${ip.split(".").slice(0, 3).join(".")}.0/24`;
+  const network = networkOf(ip);
   expect(locks).toContainEqual({
     identifier: "phone_number",
     network_class: null,
