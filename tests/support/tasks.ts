@@ -59,7 +59,7 @@ export async function runTasks(
 }
 
 /** Runs one cron tick. */
-export async function tick(env: Partial<Env>): Promise<void> {
+export async function tick(env: Partial<Env> = {}): Promise<void> {
   const context = createExecutionContext();
   await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...testEnv, ...env }, context);
   await waitOnExecutionContext(context);

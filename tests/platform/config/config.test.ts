@@ -1,9 +1,8 @@
-import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import worker from "../../../src/index.ts";
 import { call, newEmail, newIp, newPhone, readCode, requestCode, signUp, testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { databaseWithout } from "../../support/production.ts";
+import { tick } from "../../support/tasks.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -288,9 +287,7 @@ describe("The development outbox", () => {
     clock.advance(61_000);
     await requestCode(identifier, { ip: newIp() });
     clock.advance(61_000);
-    const context = createExecutionContext();
-    await worker.scheduled(createScheduledController({ scheduledTime: new Date() }), testEnv, context);
-    await waitOnExecutionContext(context);
+    await tick();
     await readCode(identifier, 2);
     const { body } = await call("GET", `/dev/outbox?to=${identifier}`, { headers: json });
     const times = body.messages.map((message: { created_at: string }) => message.created_at);

@@ -1,11 +1,10 @@
-import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import worker from "../../../src/index.ts";
 import wranglerToml from "../../../wrangler.toml?raw";
 import { call, newEmail, newIp, newPhone, readCode, testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { SETTLING_A_CODE } from "../../support/production.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../../support/queue.ts";
+import { tick } from "../../support/tasks.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -54,13 +53,6 @@ const undelivered = () => ({ ...queueDown(), ...databaseWith({ failing: /insert 
 
 function requestOtp(identifier: string, env: Partial<Env> = {}) {
   return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, env });
-}
-
-async function tick(env: Partial<Env> = {}) {
-  const context = createExecutionContext();
-  const controller = createScheduledController({ scheduledTime: new Date(), cron: "* * * * *" });
-  await worker.scheduled(controller, { ...testEnv, ...env }, context);
-  await waitOnExecutionContext(context);
 }
 
 async function countDeadLetters(): Promise<number> {

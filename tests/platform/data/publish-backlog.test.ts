@@ -1,13 +1,12 @@
-import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { urgencyOf } from "../../../src/db/event-urgency.ts";
-import worker from "../../../src/index.ts";
 import { notifySecurityEvents } from "../../../src/tasks/notify-security-events.ts";
 import { testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { recordLog } from "../../support/production.ts";
 import { insertSmsCodes } from "../../support/sms-budget.ts";
+import { tick } from "../../support/tasks.ts";
 
 const MINUTE_MS = 60_000;
 /** Later than the dates of other tests, so that none of their events are due here. */
@@ -72,10 +71,9 @@ function countingDatabase() {
   return { DB, statements: () => statements };
 }
 
-async function tick(env: Partial<Env>): Promise<void> {
-  const context = createExecutionContext();
-  await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...testEnv, ...env }, context);
-  await waitOnExecutionContext(context);
+/** Runs one cron tick, then advances the clock by a minute. */
+async function passMinute(env: Partial<Env>): Promise<void> {
+  await tick(env);
   vi.setSystemTime(Date.now() + MINUTE_MS);
 }
 
@@ -123,7 +121,7 @@ describe("Publishing with a backlog", () => {
     for (let minute = 1; minute <= 3; minute++) {
       const database = countingDatabase();
       const callsBefore = tasks.calls() + otp.calls() + search.calls();
-      await tick({ ...env, DB: database.DB });
+      await passMinute({ ...env, DB: database.DB });
       const calls = tasks.calls() + otp.calls() + search.calls() - callsBefore + database.statements();
       expect(calls, `calls of tick ${minute}`).toBeLessThan(1_000);
       // Nothing consumes the queue here, so each tick sends the message again.
@@ -148,7 +146,7 @@ describe("Publishing with a backlog", () => {
         };
       },
     });
-    await tick({ DB, TASK_QUEUE: queue().binding });
+    await passMinute({ DB, TASK_QUEUE: queue().binding });
     const claim = seen.find((text) => /^update "outbox"/.test(text) && text.includes("cross join"));
     if (!claim) throw new Error("no claim was made");
     const parameters = [...claim.matchAll(/\?/g)].map(() => 0);
@@ -165,12 +163,12 @@ describe("Publishing with a backlog", () => {
     await insertEvent({ id: "deletion-beside-codes", type: "user.deleted" });
     await insertReminders(250);
     const [tasks, otp] = [queue(), queue(() => true)];
-    await tick({ TASK_QUEUE: tasks.binding, OTP_QUEUE: otp.binding, SEARCH_QUEUE: queue().binding });
+    await passMinute({ TASK_QUEUE: tasks.binding, OTP_QUEUE: otp.binding, SEARCH_QUEUE: queue().binding });
     expect(otp.taken).toEqual([]);
     expect(tasks.ids("user.deleted")).toEqual(["deletion-beside-codes"]);
     expect(tasks.ids("profile.reminder_due")).toHaveLength(250);
     const working = queue();
-    await tick({ OTP_QUEUE: working.binding });
+    await passMinute({ OTP_QUEUE: working.binding });
     expect(working.taken).toHaveLength(101);
   });
 
@@ -180,22 +178,22 @@ describe("Publishing with a backlog", () => {
     await insertEvent({ id: "task-behind-changes", type: "kyc.decided" });
     expect(urgencyOf("user.updated")).toBe(urgencyOf("kyc.decided"));
     const [tasks, search] = [queue(), queue(() => true)];
-    await tick({ TASK_QUEUE: tasks.binding, OTP_QUEUE: queue().binding, SEARCH_QUEUE: search.binding });
+    await passMinute({ TASK_QUEUE: tasks.binding, OTP_QUEUE: queue().binding, SEARCH_QUEUE: search.binding });
     expect(tasks.ids("kyc.decided")).toEqual(["task-behind-changes"]);
     expect(await rows("select 1 from outbox")).toHaveLength(101);
     const working = queue();
-    await tick({ TASK_QUEUE: tasks.binding, SEARCH_QUEUE: working.binding });
+    await passMinute({ TASK_QUEUE: tasks.binding, SEARCH_QUEUE: working.binding });
     expect(new Set(working.ids("user_search.due")).size).toBe(101);
   });
 
   it("makes a bounded number of calls while a queue is down, and sends everything once it recovers", async () => {
     await insertReminders(1_000);
     const down = queue(() => true);
-    await tick({ TASK_QUEUE: down.binding });
+    await passMinute({ TASK_QUEUE: down.binding });
     expect(down.calls()).toBeLessThan(300);
     const lines = recordLog();
     const back = queue();
-    await tick({ TASK_QUEUE: back.binding });
+    await passMinute({ TASK_QUEUE: back.binding });
     expect(new Set(back.ids("profile.reminder_due")).size).toBe(1_000);
     expect(lines).toContainEqual(expect.objectContaining({ event: "minute_tick", published: 1_000 }));
   });
@@ -212,7 +210,7 @@ describe("An event that its queue refuses", () => {
       const before = await openOf(id);
       // Other events of the same minute, in the same call.
       await insertReminders(3);
-      await tick({ TASK_QUEUE: tasks.binding });
+      await passMinute({ TASK_QUEUE: tasks.binding });
       const after = await openOf(id);
       if (after && after.attempts > (before?.attempts ?? 0))
         delays.push((after.leased_until - Date.now() + MINUTE_MS) / 1000);
@@ -228,7 +226,7 @@ describe("An event that its queue refuses", () => {
     expect(lines).toContainEqual(
       expect.objectContaining({ event: "dead_letter", alert: true, dead_letter_id: letter?.id }),
     );
-    await tick({ TASK_QUEUE: tasks.binding });
+    await passMinute({ TASK_QUEUE: tasks.binding });
     expect(await rows("select 1 from dead_letters where event_id = ?", id)).toHaveLength(1);
     expect(await openOf(id)).toBeUndefined();
   }, 60_000);
@@ -237,7 +235,7 @@ describe("An event that its queue refuses", () => {
     const id = `outage-${now}`;
     await insertEvent({ id, type: "auth.new_device" });
     const down = queue(() => true);
-    for (let minute = 0; minute < 30; minute++) await tick({ TASK_QUEUE: down.binding });
+    for (let minute = 0; minute < 30; minute++) await passMinute({ TASK_QUEUE: down.binding });
     expect(await letterOf(id)).toBeUndefined();
     expect((await openOf(id))?.attempts).toBeGreaterThan(12);
     const younger = `${id}-younger`;
@@ -245,7 +243,7 @@ describe("An event that its queue refuses", () => {
     await insertEvent({ id: younger, type: "auth.new_device" });
     await run("update outbox set attempts = 20 where id = ?", younger);
     vi.setSystemTime(now + 24 * 60 * MINUTE_MS);
-    await tick({ TASK_QUEUE: down.binding });
+    await passMinute({ TASK_QUEUE: down.binding });
     expect(await letterOf(younger)).toBeUndefined();
     expect((await letterOf(id))?.reason).toContain("not published: tasks");
   });
@@ -260,7 +258,7 @@ describe("An event that its queue refuses", () => {
     await insertEvent({ id: `exceeds-${now}`, type: "auth.new_device", payload: text(size + 1) });
     await insertEvent({ id: `neighbour-${now}`, type: "auth.new_device" });
     const tasks = queue();
-    await tick({ TASK_QUEUE: tasks.binding });
+    await passMinute({ TASK_QUEUE: tasks.binding });
     expect(tasks.ids("auth.new_device").sort()).toEqual([`fits-${now}`, `neighbour-${now}`]);
     const letter = await letterOf(`exceeds-${now}`);
     expect(letter).toMatchObject({ payload: null, queue: "tasks", user_id: "someone" });
@@ -281,7 +279,7 @@ describe("An event that its queue refuses", () => {
     await insert(`deleted-${now}`, "user.deleted", text());
     await insert(`webhook-${now}`, "webhook.due", text(`,"type":"user.deleted"`));
     await insert(`other-${now}`, "webhook.due", text(`,"type":"user.updated"`));
-    await tick({ TASK_QUEUE: queue().binding });
+    await passMinute({ TASK_QUEUE: queue().binding });
     const kept = async (name: string) => typeof (await letterOf(`${name}-${now}`))?.payload === "string";
     expect([await kept("changed"), await kept("deleted"), await kept("webhook"), await kept("other")]).toEqual([
       false,
@@ -295,7 +293,7 @@ describe("An event that its queue refuses", () => {
     const id = `quotes-${now}`;
     await insertEvent({ id, type: "auth.new_device", payload: JSON.stringify({ text: '"'.repeat(32_000) }) });
     const tasks = queue();
-    await tick({ TASK_QUEUE: tasks.binding });
+    await passMinute({ TASK_QUEUE: tasks.binding });
     expect(tasks.ids("auth.new_device")).toEqual([]);
     expect((await letterOf(id))?.reason).toContain("message of 128");
   });

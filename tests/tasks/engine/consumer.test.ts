@@ -1,25 +1,13 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type SignedIn, signUp, testEnv } from "../../support/client.ts";
 import { rows } from "../../support/database.ts";
-import { recordLog } from "../../support/production.ts";
+import { databaseWithout, recordLog } from "../../support/production.ts";
 import { acknowledged, consume, requestAndKeep, retried } from "../../support/queue.ts";
 import { runTasks, type TaskMessage } from "../../support/tasks.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-/** The database with failing writes of notifications. */
-function withoutNotifications(): Partial<Env> {
-  const DB = new Proxy(testEnv.DB, {
-    get(target, name) {
-      if (name !== "prepare") return Reflect.get(target, name).bind(target);
-      return (statement: string) => {
-        if (/insert into "notifications"/.test(statement)) throw new Error("D1_ERROR: Network connection lost.");
-        return target.prepare(statement);
-      };
-    },
-  });
-  return { DB };
-}
+const withoutNotifications = () => databaseWithout(/insert into "notifications"/);
 
 /** A database that fails every batch. */
 function unreachable(): Partial<Env> {

@@ -1,7 +1,5 @@
-import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { replayStatements } from "../../../scripts/replay.ts";
-import worker from "../../../src/index.ts";
 import { firstIdAt } from "../../../src/platform/uuid.ts";
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../../support/client.ts";
@@ -9,7 +7,7 @@ import { stopClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { databaseWithout, recordLog } from "../../support/production.ts";
 import { consume } from "../../support/queue.ts";
-import type { TaskMessage } from "../../support/tasks.ts";
+import { type TaskMessage, tick } from "../../support/tasks.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -62,12 +60,6 @@ async function minute(env: Partial<Env> = {}): Promise<void> {
   const asked = held.splice(0).filter(({ type }) => type === "job.due");
   if (asked.length > 0) await consume(asked, { ...env, ...queue }, 1, "tasks");
   vi.setSystemTime(Date.now() + MINUTE_MS);
-}
-
-async function tick(env: Partial<Env>): Promise<void> {
-  const context = createExecutionContext();
-  await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...testEnv, ...env }, context);
-  await waitOnExecutionContext(context);
 }
 
 describe("A failing job", () => {
