@@ -310,7 +310,7 @@ const poison = {
   status_reason: "inactivity",
   verified_at: "2001-01-01T00:00:00.000Z",
   counter: 999,
-  __proto__: { role: "admin" },
+  ["__proto__"]: { role: "admin" },
   constructor: { prototype: { role: "admin" } },
 };
 const POISONED_JOIN = Date.parse(poison.date_joined);
@@ -492,7 +492,9 @@ const writes: Record<string, Write> = {
   "DELETE /api/auth/account": {
     send: async (extra) => {
       const own = await newUser();
-      return { answer: await call("DELETE", "/api/auth/account", { token: own.access, json: extra }) };
+      const answer = await call("DELETE", "/api/auth/account", { token: own.access, json: extra });
+      expect(await rows("select 1 from users where id = ?", own.userId)).toEqual([]);
+      return { answer };
     },
   },
   "POST /api/auth/device": as("POST", "/api/auth/device", {

@@ -163,7 +163,7 @@ describe("users/profile", () => {
       status: "BANNED",
       is_staff: true,
       created_at: "2000-01-01T00:00:00Z",
-      __proto__: { role: "admin" },
+      ["__proto__"]: { role: "admin" },
       constructor: { prototype: { role: "admin" } },
     });
     expect(answer.status).toBe(200);
