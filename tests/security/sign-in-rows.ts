@@ -167,7 +167,7 @@ export const signInRows: SecurityRows = {
     ["tests/auth/identity/identity.test.ts", "is replaced: the old one is notified"],
   ),
   "ASVS 7.4.5": {
-    ...shown([userDetail, "staff can list them and end all of them, which is audited"]),
+    ...shown([userDetail, "staff can list them and end all of them, with an audit row for each"]),
     deviation: "emergency-sign-out",
   },
   "ASVS 7.5.1": shown(

@@ -67,6 +67,14 @@ const calls: Record<string, (subject: Subject) => CallOptions & { query?: string
   "GET /api/staff/jobs": () => ({}),
 };
 
+/** Routes that show identifying data to staff who have views left. */
+const SHOWING = [
+  "GET /api/users/kyc/submissions",
+  "GET /api/users/{id}/kyc",
+  "GET /api/users/{id}",
+  "POST /api/users/{id}/reveal",
+];
+
 /** Has changed the subject, so that the trails have old and new values. */
 let colleague: SignedIn;
 beforeAll(async () => {
@@ -122,6 +130,7 @@ describe.each(Object.keys(calls))("%s", (operation) => {
       const before = await viewsOf(viewer);
       const answer = await callAs(viewer, operation, subject);
       const added = (await viewsOf(viewer)).slice(before.length).map(({ user_id }) => user_id);
+      if (time === "first" && SHOWING.includes(operation)) expect(shownIn(answer, subject)).not.toEqual([]);
       if (shownIn(answer, subject).length === 0) continue;
       const shown: string = operation === "POST /api/users" ? answer.body.data.id : subject.userId;
       expect(added, `${time}: ${shownIn(answer, subject)}`).toContain(shown);

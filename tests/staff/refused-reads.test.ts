@@ -4,7 +4,7 @@ import { rows, run } from "../support/database.ts";
 import { newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
 import { costOf } from "../support/simulator/budget.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
-import { insertPeople, newAdmin, removePeople } from "../support/staff.ts";
+import { deliverSearch, insertPeople, newAdmin, removePeople } from "../support/staff.ts";
 
 let refused: SignedIn;
 /** A user with sessions, a history, a report and a pending KYC. */
@@ -30,6 +30,7 @@ beforeAll(async () => {
   await run("delete from audit_logs where user_id = ?", poor.userId);
   await run("delete from sessions where user_id = ?", poor.userId);
   await insertPeople(Array.from({ length: 50 }, () => ({ kycStatus: "PENDING" as const })));
+  await deliverSearch([rich.userId]);
 });
 
 afterAll(removePeople);

@@ -166,7 +166,7 @@ describe("Job cost", () => {
         `insert into search_entries (sort_key, user_id, version, text, phone_number, status_bucket, written_by, removed_at)
           select ?2 + value, '${prefix}-' || value, 1, '', '', 0, '', ?3 from ${numbers("?1")}`,
       )
-        .bind(size, prefix === "few" ? 1e9 : 2e9, today)
+        .bind(size, prefix === "few" ? 1e9 : 2e9, today - 8 * DAY_MS)
         .run();
     const search = countedDatabase(env.SEARCH_DB);
     const most: number[] = [];
@@ -179,5 +179,7 @@ describe("Job cost", () => {
       most.push(search.take().most);
     }
     expect(most[1]).toBeLessThan(400 * 10);
+    const ours = "user_id glob 'few-*' or user_id glob 'many-*'";
+    expect(await env.SEARCH_DB.prepare(`select count(*) as n from search_entries where ${ours}`).first("n")).toBe(0);
   });
 });

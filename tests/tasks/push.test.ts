@@ -112,6 +112,8 @@ describe("deliver_push", () => {
       notification: { title: "Hello", body: "Open the app." },
       data: { notification_id: id, notification_type: "TEST" },
     });
+    for (const { data } of messages) expect(data).toEqual({ notification_id: id, notification_type: "TEST" });
+    expect(JSON.stringify(messages)).not.toContain(user.identifier.slice(4));
   });
 
   it("stops for a device when its session ends, and not for devices of other sessions", async () => {

@@ -114,6 +114,11 @@ describe("an e-mail address", () => {
     expect(await detail(`ram@${label(64)}.com`)).toBe("not_email");
     const domain = `${"c".repeat(63)}.${"d".repeat(63)}.${"e".repeat(57)}.com`;
     expect((await request(`${local(64)}@${domain}`)).status).toBe(200);
+    expect(await detail(`${local(64)}@${domain.replace("e.com", "ee.com")}`)).toBe("too_long");
+    // The label of ü and 49 times e has 57 octets in ASCII, so these addresses also have 254 and 255.
+    const international = (count: number) => `${"c".repeat(63)}.${"d".repeat(63)}.ü${"e".repeat(count)}.com`;
+    expect((await request(`${local(64)}@${international(49)}`)).status).toBe(200);
+    expect(await detail(`${local(64)}@${international(50)}`)).toBe("not_email");
     // Only its ASCII form is too long.
     expect(await detail(`${local(64)}@${`${"ü".repeat(20)}.`.repeat(7)}com`)).toBe("not_email");
     expect(await detail(`ram@${"ü".repeat(60)}.com`)).toBe("not_email");

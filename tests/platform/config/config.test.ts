@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { call, newEmail, newIp, newPhone, readCode, requestCode, signUp, testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
-import { databaseWithout } from "../../support/production.ts";
+import { fakeInternet, SPARROW, sparrow } from "../../support/internet.ts";
+import { databaseWithout, providerVars } from "../../support/production.ts";
 import { tick } from "../../support/tasks.ts";
 
 afterEach(() => {
@@ -76,7 +77,11 @@ describe("Any ENVIRONMENT other than development is production", () => {
 
   test("production stores no code in the local outbox", async () => {
     const identifier = newPhone();
-    await call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...withVars(production) });
+    const received = fakeInternet({ [SPARROW]: sparrow });
+    const options = { ip: newIp(), json: { identifier }, ...withVars(providerVars) };
+    const requested = await call("POST", "/api/auth/otp/request", options);
+    expect(requested.status, JSON.stringify(requested.body)).toBe(200);
+    expect(received[SPARROW]).toHaveLength(1);
     const shown = await call("GET", `/dev/outbox?to=${identifier}`, { headers: { accept: "application/json" } });
     expect(shown.body.messages).toEqual([]);
   });

@@ -264,6 +264,7 @@ describe("The OTP consumer", () => {
     const clock = stopClock();
     const body = await requestAndKeep();
     const refusing = databaseWith({ failing: /insert into "local_outbox"/i });
+    const lettersBefore = await countDeadLetters();
     // The first delivery and the queue's retries, each at least its delay later.
     let attempt = 1;
     while ((await consume([body], refusing.env, attempt)).retried.length > 0) {
@@ -272,6 +273,7 @@ describe("The OTP consumer", () => {
     }
     expect(attempt).toBeGreaterThan(1);
     expect(attempt).toBeLessThanOrEqual(1 + queueSetting("max_retries"));
+    expect(await countDeadLetters()).toBe(lettersBefore);
   });
 });
 

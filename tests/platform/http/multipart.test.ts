@@ -227,7 +227,7 @@ describe("A file in a form", () => {
   test.each(["null", "undefined", "NULL", " undefined "])("counts as absent if it is the text %s", async (word) => {
     const back = `--b\r\nContent-Disposition: form-data; name="document_back"\r\n\r\n${word}\r\n`;
     const answer = await submit(named('; filename="a.jpg"'), photo, back);
-    expect([answer.status, answer.body.data?.document_back ?? null], JSON.stringify(answer.body)).toEqual([201, null]);
+    expect([answer.status, answer.body.data?.document_back_url], JSON.stringify(answer.body)).toEqual([201, null]);
     expect(codeOf(await submit(named(""), word), "document_front")).toEqual([400, ["file_required"]]);
   });
 

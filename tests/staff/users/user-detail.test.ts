@@ -577,9 +577,9 @@ describe("changing a user's role", () => {
       const json = { role, reason: "x" };
       const before = [await recordOf(user), await recordOf(unverified)];
       const tested = await documented("PUT", at(user, "/role"), { token, json, env });
-      expect([400, 403, 409], JSON.stringify(tested.body)).toContain(tested.status);
+      expect(codeOf(tested)).toEqual([409, "conflict"]);
       const blind = await documented("PUT", at(unverified, "/role"), { token, json });
-      expect([400, 403, 409], JSON.stringify(blind.body)).toContain(blind.status);
+      expect(codeOf(blind)).toEqual([409, "conflict"]);
       expect([await recordOf(user), await recordOf(unverified)]).toEqual(before);
     }
   });
@@ -691,7 +691,7 @@ describe("unlocking a user", () => {
 });
 
 describe("sessions of a user", () => {
-  test("staff can list them and end all of them, which is audited", async () => {
+  test("staff can list them and end all of them, with an audit row for each", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     clock.advance(SECOND);
     const second = await logIn(user.identifier, { ip: newIp(), headers: { "user-agent": "Phone 2" } });
@@ -712,7 +712,7 @@ describe("sessions of a user", () => {
     expect((await documented("DELETE", at(user, "/sessions"), { token })).body.data.ended).toBe(0);
     expect(await recordOf(user), "nothing to end, nothing written").toBe(before);
     const audit = (await auditOf(user.userId)).filter(({ by_staff, action }) => by_staff === 1 && action !== "VIEW");
-    expect(audit.length).toBeGreaterThan(0);
+    expect(audit).toHaveLength(2);
     expect(audit.every(({ actor_id }) => actor_id === staff.userId)).toBe(true);
     clock.advance(SECOND);
     expect((await logIn(user.identifier)).userId, "the account is open").toBe(user.userId);
