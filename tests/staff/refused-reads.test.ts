@@ -92,17 +92,17 @@ describe("Staff who lose their rights while a search runs", () => {
     expect(answer).toMatchObject({ status: refusal[0], body: { error: { code: refusal[1] } } });
     expect(JSON.stringify(answer)).not.toContain(rich.userId);
   });
+});
 
-  test("an admin who is demoted to staff may still read the directory, but not change a role", async () => {
-    const admin = await newAdmin();
-    const role = { token: admin.access, json: { role: "staff", reason: "asked" } };
-    const before = await rows("select role, version from users where id = ?", rich.userId);
-    await promote(admin, "staff");
-    expect(await call("PUT", `/api/users/${rich.userId}/role`, role)).toMatchObject({ status: 403 });
-    expect(await call("GET", "/api/users?page_size=1", { token: admin.access })).toMatchObject({
-      status: 200,
-    });
-    expect(await rows("select role, version from users where id = ?", rich.userId)).toEqual(before);
-    expect(await rows("select 1 from sessions where id = ? and revoked_at is null", sessionOf(rich))).toHaveLength(1);
+test("an admin who is demoted to staff may still read the directory, but not change a role", async () => {
+  const admin = await newAdmin();
+  const role = { token: admin.access, json: { role: "staff", reason: "asked" } };
+  const before = await rows("select role, version from users where id = ?", rich.userId);
+  await promote(admin, "staff");
+  expect(await call("PUT", `/api/users/${rich.userId}/role`, role)).toMatchObject({ status: 403 });
+  expect(await call("GET", "/api/users?page_size=1", { token: admin.access })).toMatchObject({
+    status: 200,
   });
+  expect(await rows("select role, version from users where id = ?", rich.userId)).toEqual(before);
+  expect(await rows("select 1 from sessions where id = ? and revoked_at is null", sessionOf(rich))).toHaveLength(1);
 });

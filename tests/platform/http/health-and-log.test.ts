@@ -252,48 +252,48 @@ describe("ASVS 16.2.5: the log", () => {
     }
   });
 
-  test.each([newPhone, newEmail])(
-    "contains no code, token or identifier of a complete sign-up, including failures",
-    async (make) => {
-      const identifier = make();
-      const ip = newIp();
-      const secrets = [identifier.replace("+977", ""), "canary-of-the-mine"];
-      let code = "";
-      const lines = await linesOf(async () => {
-        const otp = await requestCode(identifier, { ip, headers: { "idempotency-key": "canary-of-the-mine" } });
-        code = otp;
-        const wrong = otp === "000000" ? "111111" : "000000";
-        await call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp: wrong } });
-        await call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp }, env: broken("DB") });
-        const proof = await call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp }, env: broken("KV") });
-        const { verification_token } = proof.body.data;
-        const json = { identifier, verification_token };
-        await call("POST", "/api/auth/login", { ip, json });
-        await call("POST", "/api/auth/register", { ip, json, env: broken("DB") });
-        const account = await call("POST", "/api/auth/register", { ip, json });
-        const { access_token: token, refresh_token } = account.body.data;
-        const next = await call("POST", "/api/auth/refresh", { json: { refresh_token } });
-        await call("POST", "/api/auth/refresh", {
-          json: { refresh_token: next.body.refresh },
-          env: broken("DB", "KV"),
-        });
-        await call("GET", "/api/auth/me", { token, env: broken("DB") });
-        await call("GET", "/api/auth/me", { token: `${token}x` });
-        await call("POST", "/api/auth/otp/request", { ip, json: { identifier }, env: broken("OTP_QUEUE") });
-        await call("POST", "/api/auth/logout", { token, json: { refresh_token: next.body.refresh } });
-        secrets.push(verification_token, token, refresh_token, next.body.access, next.body.refresh);
+  test.each([
+    ["phone number", newPhone],
+    ["email address", newEmail],
+  ] as const)("contains no code, token or %s of a complete sign-up, including failures", async (_, make) => {
+    const identifier = make();
+    const ip = newIp();
+    const secrets = [identifier.replace("+977", ""), "canary-of-the-mine"];
+    let code = "";
+    const lines = await linesOf(async () => {
+      const otp = await requestCode(identifier, { ip, headers: { "idempotency-key": "canary-of-the-mine" } });
+      code = otp;
+      const wrong = otp === "000000" ? "111111" : "000000";
+      await call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp: wrong } });
+      await call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp }, env: broken("DB") });
+      const proof = await call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp }, env: broken("KV") });
+      const { verification_token } = proof.body.data;
+      const json = { identifier, verification_token };
+      await call("POST", "/api/auth/login", { ip, json });
+      await call("POST", "/api/auth/register", { ip, json, env: broken("DB") });
+      const account = await call("POST", "/api/auth/register", { ip, json });
+      const { access_token: token, refresh_token } = account.body.data;
+      const next = await call("POST", "/api/auth/refresh", { json: { refresh_token } });
+      await call("POST", "/api/auth/refresh", {
+        json: { refresh_token: next.body.refresh },
+        env: broken("DB", "KV"),
       });
-      expect(lines.length).toBeGreaterThan(10);
-      for (const line of lines)
-        expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), request_id: expect.any(String) });
-      const log = lines.join("\n");
-      for (const secret of secrets) {
-        expect(secret).toMatch(/\S{6}/);
-        expect(log).not.toContain(secret);
-      }
-      // Six digits can also occur in ids and times, so the code is searched as a whole word.
-      expect(log).not.toMatch(new RegExp(`(?<![\\w.-])${code}(?![\\w-])`));
-      expect(log).not.toMatch(/eyJ[\w-]{10,}\./);
-    },
-  );
+      await call("GET", "/api/auth/me", { token, env: broken("DB") });
+      await call("GET", "/api/auth/me", { token: `${token}x` });
+      await call("POST", "/api/auth/otp/request", { ip, json: { identifier }, env: broken("OTP_QUEUE") });
+      await call("POST", "/api/auth/logout", { token, json: { refresh_token: next.body.refresh } });
+      secrets.push(verification_token, token, refresh_token, next.body.access, next.body.refresh);
+    });
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of lines)
+      expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), request_id: expect.any(String) });
+    const log = lines.join("\n");
+    for (const secret of secrets) {
+      expect(secret).toMatch(/\S{6}/);
+      expect(log).not.toContain(secret);
+    }
+    // Six digits can also occur in ids and times, so the code is searched as a whole word.
+    expect(log).not.toMatch(new RegExp(`(?<![\\w.-])${code}(?![\\w-])`));
+    expect(log).not.toMatch(/eyJ[\w-]{10,}\./);
+  });
 });

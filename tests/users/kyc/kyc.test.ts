@@ -180,25 +180,25 @@ describe("invalid KYC fields are refused with the name of the field", () => {
     const xml = await documented("POST", KYC, { token, raw: "<a/>", headers: { "content-type": "text/xml" } });
     expect(codeOf(xml)).toEqual([415, "unsupported_media_type"]);
   });
+});
 
-  test("unknown and read-only fields are ignored", async () => {
-    const user = await newUser();
-    const other = await newUser();
-    const more = {
-      id: "x",
-      status: "APPROVED",
-      verified_at: "2026-01-01",
-      user_id: other.userId,
-      version: "7",
-    };
-    const answer = await submit(user, { ...whole(), ...more, selfie: file(pdf()) });
-    expect(answer.body.data).toMatchObject({ status: "PENDING", verified_at: null });
-    expect(await rows("select version, status from kyc where user_id = ?", user.userId)).toEqual([
-      { version: 1, status: "PENDING" },
-    ]);
-    expect(await keysOf(user)).toHaveLength(1);
-    expect(await rows("select 1 from kyc where user_id = ?", other.userId)).toEqual([]);
-  });
+test("unknown and read-only fields of a KYC submission are ignored", async () => {
+  const user = await newUser();
+  const other = await newUser();
+  const more = {
+    id: "x",
+    status: "APPROVED",
+    verified_at: "2026-01-01",
+    user_id: other.userId,
+    version: "7",
+  };
+  const answer = await submit(user, { ...whole(), ...more, selfie: file(pdf()) });
+  expect(answer.body.data).toMatchObject({ status: "PENDING", verified_at: null });
+  expect(await rows("select version, status from kyc where user_id = ?", user.userId)).toEqual([
+    { version: 1, status: "PENDING" },
+  ]);
+  expect(await keysOf(user)).toHaveLength(1);
+  expect(await rows("select 1 from kyc where user_id = ?", other.userId)).toEqual([]);
 });
 
 describe("resubmitting a KYC", () => {
