@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { stopClock } from "../support/clock.ts";
 import { count, rows } from "../support/database.ts";
 import { finishOtherJobs } from "../support/jobs.ts";
@@ -23,16 +23,6 @@ beforeEach(async () => {
   stopClock({ at: today, timers: true });
 });
 afterEach(() => vi.useRealTimers());
-/** Thousands of users would slow down all later tests. */
-afterAll(async () => {
-  const theirs = (column: string) =>
-    `${column} glob 'sleepy-*' or ${column} glob 'awake-*' or ${column} glob 'drowsy-*'`;
-  await env.DB.batch([
-    env.DB.prepare(`delete from audit_logs where ${theirs("user_id")}`),
-    env.DB.prepare(`delete from outbox where ${theirs("user_id")}`),
-    env.DB.prepare(`delete from users where ${theirs("id")}`),
-  ]);
-});
 
 interface Person {
   joined: number;

@@ -1,22 +1,11 @@
 import fc from "fast-check";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type CallOptions, call, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
 import { rows, run } from "../../support/database.ts";
 import { newStaff, newUser } from "../../support/kyc.ts";
 import type { HeldMessage } from "../../support/simulator/queue.ts";
 import { type FetchHandler, realHandler, Simulation } from "../../support/simulator/simulation.ts";
-import {
-  deliverSearch,
-  directory,
-  duringEra,
-  idsOf,
-  newEra,
-  removePeople,
-  searchDue,
-  USERS,
-} from "../../support/staff.ts";
-
-afterAll(removePeople);
+import { deliverSearch, directory, duringEra, idsOf, newEra, searchDue, USERS } from "../../support/staff.ts";
 
 const PEOPLE = 3;
 const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;

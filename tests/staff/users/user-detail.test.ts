@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   type Answer,
   call,
@@ -15,13 +15,12 @@ import { rows, run } from "../../support/database.ts";
 import { file, jpeg } from "../../support/documents.ts";
 import { codeOf, documented, newStaff, newUser, pathOf, promote, sessionOf, submit } from "../../support/kyc.ts";
 import { keepSentEvents } from "../../support/recorded-events.ts";
-import { auditOf, eventsOf, newAdmin, person, removePeople, USERS } from "../../support/staff.ts";
+import { auditOf, eventsOf, newAdmin, person, USERS } from "../../support/staff.ts";
 import { heldTasks, runTasks } from "../../support/tasks.ts";
 
 beforeAll(keepSentEvents);
 
 const clock = useClock();
-afterAll(removePeople);
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
