@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { callCosts } from "../scripts/operations/call-costs.ts";
 import { type CallOptions, call, newIp, newPhone, readCode, type SignedIn, signUp } from "./support/client.ts";
 import { useClock } from "./support/clock.ts";
+import { newId } from "./support/ids.ts";
 import { APP_URI, fakeProviders, type Name, newPerson, newVerifier } from "./support/openid.ts";
 import { type Cost, costOf } from "./support/simulator/budget.ts";
 import { Simulation } from "./support/simulator/simulation.ts";
@@ -137,7 +138,7 @@ function insertNotification(userId: string) {
   return env.DB.prepare(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', '', '', 0)",
   )
-    .bind(crypto.randomUUID(), userId)
+    .bind(newId(), userId)
     .run();
 }
 

@@ -5,6 +5,7 @@ import { buildDeps } from "../../src/build-deps.ts";
 import { deliver } from "../../src/delivery/deliver.ts";
 import { messageDelivery } from "../../src/delivery/delivery.store.ts";
 import { testEnv } from "../support/client.ts";
+import { newId } from "../support/ids.ts";
 import { fakeInternet, type Host, misbehaviours } from "../support/internet.ts";
 import { closeBreakers, productionEnv, recordLog, stopTime } from "../support/production.ts";
 
@@ -75,7 +76,7 @@ const refusing =
   };
 
 /** Delivers a notification to a device, as the task does. */
-async function push(id: string = crypto.randomUUID()) {
+async function push(id: string = newId()) {
   const deps = await buildDeps(env, createExecutionContext(), "push");
   return deliver(deps, messageDelivery(deps, id), {
     id,
@@ -126,7 +127,7 @@ describe("Push by FCM", () => {
 
   test("requests another access token if the current one is refused", async () => {
     await freshAccount();
-    const id = crypto.randomUUID();
+    const id = newId();
     const received = online((request) =>
       request.headers.get("authorization") === "Bearer canary-access-1"
         ? refusing(401, "UNAUTHENTICATED")(request)
@@ -142,7 +143,7 @@ describe("Push by FCM", () => {
     ["SENDER_ID_MISMATCH", refusing(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH")],
   ])("says of %s that the device's token is dead, and is not tried again", async (_what, host) => {
     await freshAccount();
-    const id = crypto.randomUUID();
+    const id = newId();
     const received = online(host);
     expect(await push(id)).toEqual({ isDone: true, note: "undeliverable", isGone: true });
     expect(await push(id)).toEqual({ isDone: true, note: "undeliverable" });
@@ -171,7 +172,7 @@ describe("Push by FCM", () => {
     [401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"],
   ])("%i %s %s is a refusal, and may be tried again", async (status, canonical, code) => {
     await freshAccount();
-    const id = crypto.randomUUID();
+    const id = newId();
     const received = online(refusing(status, canonical, code));
     for (let attempt = 1; attempt <= 3; attempt++) expect((await push(id)).isDone).toBe(false);
     expect(received[FCM]).toHaveLength(3);
@@ -186,7 +187,7 @@ describe("Push by FCM", () => {
   test.each(Object.entries(uncertain))("calls a service that %s at most twice", async (_what, misbehave) => {
     await freshAccount();
     const clock = stopTime();
-    const id = crypto.randomUUID();
+    const id = newId();
     const received = online(misbehave(clock.advance));
     for (let attempt = 1; attempt <= 2; attempt++) expect((await push(id)).isDone).toBe(false);
     expect(await push(id)).toEqual({ isDone: true, note: "exhausted" });
@@ -199,7 +200,7 @@ describe("Push by FCM", () => {
   ])("does not count an attempt if the token endpoint %s", async (_what, misbehave) => {
     await freshAccount();
     const clock = stopTime();
-    const id = crypto.randomUUID();
+    const id = newId();
     const received = online(accepting, misbehave(clock.advance));
     for (let attempt = 1; attempt <= 3; attempt++) expect((await push(id)).isDone).toBe(false);
     expect(received[FCM]).toHaveLength(0);
@@ -226,7 +227,7 @@ describe("Push by FCM", () => {
     await freshAccount();
     env = { ...env, ENVIRONMENT: "development" } as Env;
     const received = online(accepting);
-    const id = crypto.randomUUID();
+    const id = newId();
     expect(await push(id)).toEqual({ isDone: true, note: "sent by local-outbox" });
     expect(received[FCM]).toHaveLength(0);
     const row = await testEnv.DB.prepare("select channel from local_outbox where id = ?").bind(id).first("channel");

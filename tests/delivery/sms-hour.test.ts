@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { newIp, newPhone, signUp } from "../support/client.ts";
+import { newId } from "../support/ids.ts";
 import { FALLBACK, fakeInternet, fallback, SPARROW, sparrow } from "../support/internet.ts";
 import {
   closeBreakers,
@@ -106,7 +107,7 @@ describe("SMS to numbers without an account", () => {
 
   test("do not block a notice to a number that an account has lost, which a spent budget only delays", async () => {
     const newNotice = () => ({
-      event_id: crypto.randomUUID(),
+      event_id: newId(),
       type: "security.message_due",
       user_id: null,
       payload: JSON.stringify({ channel: "sms", to: newPhone(), locale: "en", message: "IDENTIFIER_LOST" }),

@@ -1,6 +1,7 @@
 import { newEmail, newIp, type SignedIn, signUp, testEnv } from "../support/client.ts";
 import { run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
+import { newId } from "../support/ids.ts";
 import { newNumber, promote } from "../support/kyc.ts";
 import { fakeProviders } from "../support/openid.ts";
 import { send } from "./check.ts";
@@ -45,7 +46,7 @@ export async function setStage(): Promise<Stage> {
 
 /** Inserts an unread notification of the user and returns its id. */
 export async function addNotification({ userId }: SignedIn): Promise<string> {
-  const id = crypto.randomUUID();
+  const id = newId();
   await run(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', 'a', 'b', ?)",
     id,

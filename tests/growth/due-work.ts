@@ -1,6 +1,7 @@
 import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { sql } from "../faults/people.ts";
 import { newSimulation } from "../faults/settle.ts";
+import { newId } from "../support/ids.ts";
 import type { Measured } from "./measure.ts";
 
 const HOUR_MS = 3_600_000;
@@ -60,7 +61,7 @@ export async function measureJobs(): Promise<Measured[]> {
       period,
     );
     const payload = JSON.stringify({ name, period_started_at: period });
-    const body = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    const body = { event_id: newId(), type: "job.due", user_id: null, payload, created_at: Date.now() };
     measured.push(
       await mostExpensiveStep(`job ${name}`, (simulation) =>
         simulation.hand("tasks", [{ id: "1", body, attempts: 1 }]),

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Answer, type CallOptions, call, newIp, testEnv } from "../support/client.ts";
 import { run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
+import { newId } from "../support/ids.ts";
 import { documentIdOf, KYC, newNumber, pathOf } from "../support/kyc.ts";
 import { fakeProviders, newPerson, type Person, type Providers } from "../support/openid.ts";
 import { consume } from "../support/queue.ts";
@@ -156,7 +157,7 @@ const sweep = command<KycModel, Real>("sweep", async (model, real) => {
   const period = Date.now();
   await run("insert or replace into job_runs values ('sweep_kyc_uploads', ?, null, 0, 0, 0, null, null)", period);
   const payload = JSON.stringify({ name: "sweep_kyc_uploads", period_started_at: period });
-  const message = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: period };
+  const message = { event_id: newId(), type: "job.due", user_id: null, payload, created_at: period };
   for (let i = 0; i < 3; i++) await consume([message], providers.env, 1, "tasks");
   model.sweep(period);
   await expectFiles(model, real);

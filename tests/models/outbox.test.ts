@@ -4,6 +4,7 @@ import { replayStatements } from "../../scripts/replay.ts";
 import { urgencyOf } from "../../src/db/event-urgency.ts";
 import { testEnv } from "../support/client.ts";
 import { run } from "../support/database.ts";
+import { newId } from "../support/ids.ts";
 import { insertUser } from "../support/platform.ts";
 import { databaseWithout } from "../support/production.ts";
 import { consume } from "../support/queue.ts";
@@ -84,7 +85,7 @@ const step = (
 
 /** Records an event that is leased by the invocation that recorded it. */
 const record = step("record", async ({ events }, { userId }) => {
-  const id = crypto.randomUUID();
+  const id = newId();
   const leasedUntil = Date.now() + 30 * SECOND;
   await run(
     `insert into outbox (urgency, id, type, user_id, payload, queue, created_at, leased_until, attempts)

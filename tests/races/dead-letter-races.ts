@@ -1,4 +1,5 @@
 import { count, run } from "../support/database.ts";
+import { newId } from "../support/ids.ts";
 import { newStaff, promote } from "../support/kyc.ts";
 import { CLIENTS, headersOf, noServerErrors, type RaceSetting, simulationOf, successes, Verdict } from "./race.ts";
 
@@ -7,7 +8,7 @@ export async function replaysOfOneLetter(setting: RaceSetting): Promise<Verdict>
   const verdict = new Verdict();
   const admin = await newStaff();
   await promote(admin, "admin");
-  const letter = crypto.randomUUID();
+  const letter = newId();
   const type = `race.${letter}`;
   await run(
     `insert into dead_letters (id, queue, event_id, type, payload, reason, attempts, created_at)

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
 import { count, rows, run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
+import { newId } from "../support/ids.ts";
 import { KYC, keysOf, look, newNumber, newStaff, newUser, submit } from "../support/kyc.ts";
 import { type FetchHandler, realHandler, Simulation } from "../support/simulator/simulation.ts";
 import { CLIENTS, headersOf, noServerErrors, type RaceSetting, successes, Verdict } from "./race.ts";
@@ -19,7 +20,7 @@ function withSweeper(handler: FetchHandler): FetchHandler {
     for (let turns = Number(request.headers.get("x-turns")); turns > 0; turns--) await bindings.KV.get("turn");
     if (pathname !== SWEEP) return handler(request, bindings, context);
     const payload = JSON.stringify({ name: "sweep_kyc_uploads", period_started_at: Number(search.slice(1)) });
-    const body = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload };
+    const body = { event_id: newId(), type: "job.due", user_id: null, payload };
     const message = { id: "sweep", timestamp: new Date(), attempts: 1, body };
     await worker.queue(createMessageBatch("tasks", [message]), bindings, context);
     return Response.json({ success: true });

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { type CallOptions, call, newIp, newPhone, type SignedIn, verify } from "../support/client.ts";
 import { count, run } from "../support/database.ts";
+import { newId } from "../support/ids.ts";
 import { newStaff, newUser, promote } from "../support/kyc.ts";
 import type { FetchHandler } from "../support/simulator/simulation.ts";
 import {
@@ -371,7 +372,7 @@ export const naiveCreation: FetchHandler = async (request, bindings) => {
   const phone = identifier.startsWith("+") ? identifier : `+977${identifier}`;
   const taken = await bindings.DB.prepare("select 1 from users where phone_number = ?").bind(phone).first();
   if (taken) return Response.json({ success: false, error: { code: "user_already_exists" } }, { status: 409 });
-  const id = crypto.randomUUID();
+  const id = newId();
   const insert = (sql: string, ...values: string[]) =>
     bindings.DB.prepare(sql)
       .bind(...values)

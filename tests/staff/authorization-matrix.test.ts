@@ -14,6 +14,7 @@ import {
 import { rows, run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
 import { freshToken, setIdentifier } from "../support/identity-calls.ts";
+import { newId } from "../support/ids.ts";
 import { newNumber, newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
 import {
   COLUMNS,
@@ -107,7 +108,7 @@ async function tokenOf(column: Column, isLast: boolean): Promise<{ token?: strin
 
 /** Inserts a notification of the user. */
 async function insertNotification(userId: string): Promise<string> {
-  const id = crypto.randomUUID();
+  const id = newId();
   await run(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', '', '', 0)",
     id,

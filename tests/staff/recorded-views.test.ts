@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Answer, type CallOptions, call, newEmail, newIp, newPhone, type SignedIn } from "../support/client.ts";
 import { rows, run } from "../support/database.ts";
+import { newId } from "../support/ids.ts";
 import { newUser, submit, whole, withoutWriteLimit } from "../support/kyc.ts";
 import { expectations } from "../support/matrix.ts";
 import { newAdmin } from "../support/staff.ts";
@@ -94,7 +95,7 @@ async function newHistory(): Promise<Subject> {
   await run(
     `insert into dead_letters (id, queue, type, user_id, reason, attempts, payload, created_at)
       values (?, 'tasks', 'user.identifier_changed', ?, 'test', 1, json_object('old_identifier', ?), ?)`,
-    crypto.randomUUID(),
+    newId(),
     subject.userId,
     subject.email,
     Date.now(),

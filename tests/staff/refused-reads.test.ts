@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { call, type SignedIn, testEnv } from "../support/client.ts";
 import { rows, run } from "../support/database.ts";
+import { newId } from "../support/ids.ts";
 import { newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
 import { costOf } from "../support/simulator/budget.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
@@ -23,7 +24,7 @@ beforeAll(async () => {
     await run(
       `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
         values (?1, ?2, 'UPDATE', 'user', ?2, 0, 0)`,
-      crypto.randomUUID(),
+      newId(),
       rich.userId,
     );
   }

@@ -1,5 +1,4 @@
 import { drizzle } from "drizzle-orm/d1";
-import { v7 as newId } from "uuid";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { inline } from "../../scripts/inline.ts";
 import { enrolStaff } from "../../src/staff/access/passkey-reset.store.ts";
@@ -8,6 +7,7 @@ import { Authenticator } from "../support/authenticator.ts";
 import { type CallOptions, call, logIn, newEmail, newIp, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
+import { newId } from "../support/ids.ts";
 import { documented, newUser, promote, submit } from "../support/kyc.ts";
 import { addPasskey, expectError, ownOptions, proveBy, register, signInBy } from "../support/passkeys.ts";
 import { keepSentEvents } from "../support/recorded-events.ts";
@@ -259,7 +259,7 @@ describe("npm run staff", () => {
   const deps = () => ({
     db: drizzle({} as D1Database),
     now: () => Date.now(),
-    newId: () => newId(),
+    newId,
     invocationId: crypto.randomUUID(),
     log: undefined as never,
     config: { requiresStaffPasskeys: true } as never,

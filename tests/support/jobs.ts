@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { periodAt } from "../../src/tasks/engine/job.ts";
 import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { run } from "./database.ts";
+import { newId } from "./ids.ts";
 import { runTasks } from "./tasks.ts";
 
 /** Number of chunks of a finished run, and of the rows that they processed. */
@@ -22,7 +23,7 @@ export async function runJob(name: string, given: Partial<Env> = {}): Promise<Fi
     .bind(name, lastPeriod)
     .run();
   for (let message = 0; message < 200; message++) {
-    const event = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    const event = { event_id: newId(), type: "job.due", user_id: null, payload, created_at: Date.now() };
     await runTasks([event], given);
     const row = await env.DB.prepare("select * from job_runs where name = ? and period_started_at = ?")
       .bind(name, lastPeriod)

@@ -1,6 +1,7 @@
 import { exportPKCS8, generateKeyPair } from "jose";
 import { expect } from "vitest";
 import { call, type SignedIn, testEnv } from "./client.ts";
+import { newId } from "./ids.ts";
 import { fakeInternet, type Host } from "./internet.ts";
 import { productionEnv } from "./production.ts";
 
@@ -54,14 +55,14 @@ export async function registerDevice(
 
 /** Inserts a notification of the user and returns the message that requests its push. */
 export async function notificationOf({ userId }: SignedIn) {
-  const id = crypto.randomUUID();
+  const id = newId();
   await testEnv.DB.prepare(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'TEST', 'Hello', 'Open the app.', ?)",
   )
     .bind(id, userId, Date.now())
     .run();
   const payload = JSON.stringify({ notification_id: id });
-  return { event_id: crypto.randomUUID(), type: "push.requested", user_id: userId, payload, created_at: Date.now() };
+  return { event_id: newId(), type: "push.requested", user_id: userId, payload, created_at: Date.now() };
 }
 
 export const pushTokensOf = async ({ userId }: SignedIn) =>

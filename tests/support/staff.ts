@@ -1,5 +1,6 @@
 import { type Answer, type CallOptions, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
 import { rows } from "./database.ts";
+import { newId } from "./ids.ts";
 import { documented, newUser, promote } from "./kyc.ts";
 import { consume } from "./queue.ts";
 import type { HeldMessage } from "./simulator/queue.ts";
@@ -96,7 +97,7 @@ export async function removePeople(): Promise<void> {
 /** Message of the search queue after a change of the user. */
 export const searchDue = (userId: string): HeldMessage => {
   const payload = JSON.stringify({ user_id: userId });
-  const id = crypto.randomUUID();
+  const id = newId();
   return { id, attempts: 1, body: { event_id: id, type: "user_search.due", user_id: userId, payload, created_at: 0 } };
 };
 

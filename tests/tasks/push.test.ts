@@ -1,6 +1,7 @@
 import { exportPKCS8, generateKeyPair } from "jose";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, logIn, newIp, type SignedIn, signUp, testEnv } from "../support/client.ts";
+import { newId } from "../support/ids.ts";
 import { fakeInternet, type Host } from "../support/internet.ts";
 import { closeBreakers, productionEnv, stopTime } from "../support/production.ts";
 import { acknowledged, consume, retried } from "../support/queue.ts";
@@ -57,7 +58,7 @@ async function registerDevice(user: SignedIn, deviceId: string, isActive = true)
 
 /** Inserts a notification of the user and returns the message that requests its push. */
 async function pushFor(userId: string) {
-  const id = crypto.randomUUID();
+  const id = newId();
   await testEnv.DB.prepare(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'TEST', 'Hello', 'Open the app.', ?)",
   )
@@ -67,7 +68,7 @@ async function pushFor(userId: string) {
   return {
     id,
     message: {
-      event_id: crypto.randomUUID(),
+      event_id: newId(),
       type: "push.requested",
       user_id: userId,
       payload,

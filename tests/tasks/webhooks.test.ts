@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { replayStatements } from "../../scripts/replay.ts";
 import { call, logIn, newIp, newPhone, type SignedIn, signUp, testEnv, verify } from "../support/client.ts";
 import { stopClock, useClock } from "../support/clock.ts";
+import { newId } from "../support/ids.ts";
 import { fakeInternet, type Host, misbehaviours, type Outgoing } from "../support/internet.ts";
 import { recordLog, stopTime } from "../support/production.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
@@ -314,7 +315,7 @@ describe("The delivery of a webhook message", () => {
     const received = fakeInternet({ [CRM]: accept });
     const odd = {
       ...due,
-      event_id: crypto.randomUUID(),
+      event_id: newId(),
       payload: JSON.stringify({ ...JSON.parse(due.payload), type: "x" }),
     };
     expect(await runTasks([odd], env)).toEqual(["taken"]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { call, logIn, newIp, signUp, testEnv } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
+import { newId } from "../support/ids.ts";
 import { countedDatabase } from "../support/jobs.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { heldTasks, runTasks } from "../support/tasks.ts";
@@ -269,7 +270,7 @@ describe("notify_security_events", () => {
       `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
         values (?, 'user.identifier_changed', ?, ?, 'tasks', 0, 0, 0)`,
     )
-      .bind(crypto.randomUUID(), user.userId, JSON.stringify(event))
+      .bind(newId(), user.userId, JSON.stringify(event))
       .run();
     await settle();
     expect(await typesOf(user.access)).toEqual(["IDENTIFIER_CHANGED"]);

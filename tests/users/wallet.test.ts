@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { call } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
+import { newId } from "../support/ids.ts";
 import { newUser } from "../support/people.ts";
 import { deliver, newEvent, topUp } from "../support/platform.ts";
 import { consume } from "../support/queue.ts";
@@ -106,7 +107,7 @@ describe.each([
 });
 
 describe("generate_user_analytics_report", () => {
-  const request = (userId: string, id: string = crypto.randomUUID()) => ({
+  const request = (userId: string, id: string = newId()) => ({
     event_id: id,
     type: "analytics_report.requested",
     user_id: userId,
@@ -147,7 +148,7 @@ describe("generate_user_analytics_report", () => {
   });
 
   it("does nothing for an unknown user, and dead-letters a message without a user", async () => {
-    const id = crypto.randomUUID();
+    const id = newId();
     expect(await run(request(crypto.randomUUID()), { ...request(id), payload: "{}" })).toEqual({
       acked: [0, 1],
       retried: [],
@@ -168,7 +169,7 @@ describe("generate_user_analytics_report", () => {
       "insert into job_runs (name, period_started_at, chunks, processed, leased_until) values ('purge_expired_rows', ?, 0, 0, 0)",
       period,
     );
-    const due = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, created_at: period };
+    const due = { event_id: newId(), type: "job.due", user_id: null, created_at: period };
     await run({ ...due, payload: JSON.stringify({ name: "purge_expired_rows", period_started_at: period }) });
     expect(await reportOf(early.userId)).toBeUndefined();
     expect(await reportOf(late.userId)).toBeDefined();

@@ -13,6 +13,7 @@ import {
 } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
+import { newId } from "../../support/ids.ts";
 import { naiveDeletion } from "../../support/naive/naive-deletion.ts";
 import { deliver, newEvent } from "../../support/platform.ts";
 import { keepSentEvents } from "../../support/recorded-events.ts";
@@ -34,7 +35,7 @@ async function wellKnownUser() {
   const userAgent = `canary agent ${crypto.randomUUID()}`;
   const options = { ip, headers: { "user-agent": userAgent } };
   const user = await signUp(newPhone(), options);
-  const mark = crypto.randomUUID();
+  const mark = newId();
   const fcm_token = `canary-push-${mark}`;
   const profile = { full_name: `Canary ${mark}`, date_of_birth: "1990-01-01", address: `Canary street ${mark}` };
   await call("PUT", "/api/users/profile", { ...options, token: user.access, json: profile });
@@ -47,14 +48,14 @@ async function wellKnownUser() {
   await testEnv.KYC_BUCKET.put(key, "canary");
   await run(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?1, ?2, 'T', ?3, '', 0)",
-    crypto.randomUUID(),
+    newId(),
     user.userId,
     `Canary title ${mark}`,
   );
   await run(
     `insert into dead_letters (id, queue, event_id, type, user_id, payload, reason, attempts, created_at)
       values (?1, 'tasks', ?1, 't', ?2, ?3, 'r', 1, ?4)`,
-    crypto.randomUUID(),
+    newId(),
     user.userId,
     JSON.stringify({ name: `Canary letter ${mark}` }),
     Date.now(),

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { newEmail, newIp, newPhone, signUp, testEnv } from "../../support/client.ts";
+import { newId } from "../../support/ids.ts";
 import { visible } from "../../support/otp-calls.ts";
 import { productionEnv, stopTime } from "../../support/production.ts";
 import { consume } from "../../support/queue.ts";
@@ -125,7 +126,7 @@ describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier,
       .bind(identifier)
       .first();
     const payload = JSON.stringify({ ...row, to: identifier });
-    const message = { event_id: crypto.randomUUID(), type: "otp.requested", user_id: null, payload, created_at: 0 };
+    const message = { event_id: newId(), type: "otp.requested", user_id: null, payload, created_at: 0 };
     expect(await consume([message], env)).toEqual({ acked: [0], retried: [] });
     const sent = await testEnv.DB.prepare("select count(*) as n from local_outbox where recipient = ?")
       .bind(identifier)

@@ -1,6 +1,7 @@
 import { firstIdAt } from "../../../src/platform/uuid.ts";
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { newIp, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
+import { newId } from "../../support/ids.ts";
 import { findMiscounts, findOrphans } from "../../support/invariants.ts";
 import { requestAndKeep } from "../../support/queue.ts";
 import { type Flow, flow, type Run, traceless } from "../flow-table.ts";
@@ -28,7 +29,7 @@ const job = (
       period -= 1;
       await sql("insert into job_runs values (?, ?, ?, 0, 0, 0, null, null)", name, period, cursor);
       const body = {
-        event_id: crypto.randomUUID(),
+        event_id: newId(),
         type: "job.due",
         user_id: null,
         payload: JSON.stringify({ name, period_started_at: period }),
@@ -227,7 +228,7 @@ const failing = flow(
     const [name, own] = ["sweep_kyc_uploads", period];
     await sql("insert into job_runs values (?, ?, 'no such step', 0, 0, 0, null, null)", name, own);
     const payload = JSON.stringify({ name, period_started_at: own });
-    const message = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    const message = { event_id: newId(), type: "job.due", user_id: null, payload, created_at: Date.now() };
     return {
       scope: {},
       messages: [{ queue: "tasks", body: message }],
@@ -254,7 +255,7 @@ const replayed = flow(
     const hash = crypto.randomUUID();
     await sql("insert into social_states (state_hash, expires_at) values (?, ?)", hash, Date.now() - 2 * HOUR_MS);
     const payload = JSON.stringify({ name });
-    const message = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    const message = { event_id: newId(), type: "job.due", user_id: null, payload, created_at: Date.now() };
     return {
       scope: {},
       messages: [{ queue: "tasks", body: message }],
@@ -271,7 +272,7 @@ const replayed = flow(
 const oversized = flow(
   "an event that is too large for its queue",
   async () => {
-    const id = crypto.randomUUID();
+    const id = newId();
     await sql(
       `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
         values (?1, 'auth.new_device', null, ?2, 'tasks', ?3, 0, 0)`,

@@ -1,5 +1,6 @@
 import { exportPKCS8, generateKeyPair } from "jose";
 import { newIp, newPhone } from "../../support/client.ts";
+import { newId } from "../../support/ids.ts";
 import { FALLBACK, fakeInternet, fallback, SPARROW, sparrow, sparrowRefusal } from "../../support/internet.ts";
 import { closeBreakers, providerVars } from "../../support/production.ts";
 import { requestAndKeep } from "../../support/queue.ts";
@@ -111,7 +112,7 @@ const goneDevice: Flow = {
       const user = await newUser();
       const json = { device_id: "phone", fcm_token: `push-${crypto.randomUUID()}`, device_type: "ANDROID" };
       await must("POST", "/api/auth/device", { token: user.access, json });
-      const [id, now] = [crypto.randomUUID(), Date.now()];
+      const [id, now] = [newId(), Date.now()];
       await sql(
         `insert into notifications (id, user_id, notification_type, title, message, created_at)
           values (?, ?, 'TEST', 'Title', 'Words', ?)`,
@@ -121,7 +122,7 @@ const goneDevice: Flow = {
       );
       const payload = JSON.stringify({ notification_id: id });
       const body = {
-        event_id: crypto.randomUUID(),
+        event_id: newId(),
         type: "push.requested",
         user_id: user.userId,
         payload,

@@ -1,5 +1,6 @@
 import { vi } from "vitest";
 import { newPhone, type SignedIn, testEnv } from "../../support/client.ts";
+import { newId } from "../../support/ids.ts";
 import { addPasskey } from "../../support/passkeys.ts";
 import { type Flow, flow, traceless } from "../flow-table.ts";
 import { expectEnded, newUser, signInAgain, someStaff, sql } from "../people.ts";
@@ -169,7 +170,7 @@ const read = (path: string, role?: "admin") =>
 
 const replay = flow("POST staff/dead-letters", async () => {
   const [actor, user] = [await someStaff("admin"), await newUser()];
-  const id = crypto.randomUUID();
+  const id = newId();
   await sql(
     `insert into dead_letters (id, queue, event_id, type, user_id, payload, reason, attempts, created_at)
       values (?1, 'tasks', ?1, 'analytics_report.requested', ?2, json_object('user_id', ?2), 'gone', 1, ?3)`,

@@ -1,6 +1,7 @@
 import { decodeJwt } from "jose";
 import { newEmail, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { historyOf, insertHistory } from "../../support/history.ts";
+import { newId } from "../../support/ids.ts";
 import { fakeProviders, newPerson } from "../../support/openid.ts";
 import { requestAndKeep } from "../../support/queue.ts";
 import { findSearchDrift } from "../../support/search-invariants.ts";
@@ -13,7 +14,7 @@ import { submitted } from "./kyc.ts";
 export const message = (type: string, userId: string | null, payload: object) => ({
   queue: "tasks",
   body: {
-    event_id: crypto.randomUUID(),
+    event_id: newId(),
     type,
     user_id: userId,
     payload: JSON.stringify(payload),
@@ -56,7 +57,7 @@ const push = flow("task of push.requested", async () => {
   await withDevice(user);
   await withDevice(user, "tablet");
   const tokens = await sql<{ token: string }>("select fcm_token as token from devices where user_id = ?", user.userId);
-  const id = crypto.randomUUID();
+  const id = newId();
   await sql(
     `insert into notifications (id, user_id, notification_type, title, message, created_at)
       values (?, ?, 'TEST', 'Title', 'Words', ?)`,

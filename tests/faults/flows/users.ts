@@ -1,3 +1,4 @@
+import { newId } from "../../support/ids.ts";
 import { flow, traceless } from "../flow-table.ts";
 import { newUser, sql } from "../people.ts";
 
@@ -14,7 +15,7 @@ const changeProfile = (method: "PUT" | "PATCH") =>
 /** A user with one unread notification. */
 async function notified() {
   const user = await newUser();
-  const id = crypto.randomUUID();
+  const id = newId();
   await sql(
     `insert into notifications (id, user_id, notification_type, title, message, created_at)
       values (?, ?, 'WELCOME', 'Title', 'Words', ?)`,

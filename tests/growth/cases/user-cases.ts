@@ -1,5 +1,6 @@
 import { must, newUser, sql } from "../../faults/people.ts";
 import { call, newEmail, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
+import { newId } from "../../support/ids.ts";
 import { whole } from "../../support/kyc.ts";
 import { type Case, given, NOBODY, PLAIN_HTTP, type Stage } from "../case.ts";
 import { exhaustedRateLimiter } from "./common.ts";
@@ -154,7 +155,7 @@ const reviews: Case[] = [
 
 /** Inserts a dead letter that can be replayed. */
 async function newLetter(): Promise<string> {
-  const id = crypto.randomUUID();
+  const id = newId();
   await sql(
     `insert into dead_letters (id, queue, event_id, type, payload, reason, attempts, created_at)
       values (?1, 'tasks', ?1, 'webhook.due', '{}', 'gone', 1, ?2)`,

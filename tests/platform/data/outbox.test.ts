@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import wranglerToml from "../../../wrangler.toml?raw";
 import { call, newEmail, newIp, newPhone, readCode, testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
+import { newId } from "../../support/ids.ts";
 import { SETTLING_A_CODE } from "../../support/production.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../../support/queue.ts";
 import { tick } from "../../support/tasks.ts";
@@ -220,7 +221,7 @@ describe("The OTP consumer", () => {
     ];
     const altered = (change: Record<string, unknown>) => ({
       ...good,
-      event_id: crypto.randomUUID(),
+      event_id: newId(),
       payload: JSON.stringify({ ...JSON.parse(good.payload), ...change }),
     });
     const bad = [
@@ -231,10 +232,10 @@ describe("The OTP consumer", () => {
       {},
       { ...good, event_id: undefined },
       { ...good, payload: { to: "canary" } },
-      { ...good, event_id: crypto.randomUUID(), type: "canary.unheard_of" },
-      { ...good, event_id: crypto.randomUUID(), type: "__proto__" },
-      { ...good, event_id: crypto.randomUUID(), payload: "canary" },
-      { ...good, event_id: crypto.randomUUID(), payload: "{}" },
+      { ...good, event_id: newId(), type: "canary.unheard_of" },
+      { ...good, event_id: newId(), type: "__proto__" },
+      { ...good, event_id: newId(), payload: "canary" },
+      { ...good, event_id: newId(), payload: "{}" },
       altered({ to: 5 }),
       altered({ expires_at: "canary" }),
       altered({ cid: JSON.parse(better.payload).cid }),

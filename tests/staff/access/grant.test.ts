@@ -1,11 +1,11 @@
 import { drizzle } from "drizzle-orm/d1";
-import { v7 as newId } from "uuid";
 import { describe, expect, it } from "vitest";
 import { inline } from "../../../scripts/inline.ts";
 import { roleGrant, selectStaff } from "../../../src/staff/access/role-grant.store.ts";
 import type { Identifier } from "../../../src/users/identifier.ts";
 import { call, newEmail, newPhone, type SignedIn, signUp, testEnv } from "../../support/client.ts";
 import { rows } from "../../support/database.ts";
+import { newId } from "../../support/ids.ts";
 
 const phone = (value: string): Identifier => ({ kind: "phone", value });
 
@@ -14,7 +14,7 @@ async function grant(identifier: Identifier, role: "user" | "staff" | "admin") {
   const deps = {
     db: drizzle({} as D1Database),
     now: () => Date.now(),
-    newId: () => newId(),
+    newId,
     invocationId: crypto.randomUUID(),
     log: undefined as never,
     config: { requiresStaffPasskeys: false } as never,

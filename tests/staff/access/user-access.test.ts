@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { call, networkOf, newIp, newPhone, requestCode, type SignedIn, signUp } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { run } from "../../support/database.ts";
+import { newId } from "../../support/ids.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
 import { auditOf, USERS } from "../../support/staff.ts";
 
@@ -23,7 +24,7 @@ test("shows locks, codes and what became of each, devices and notifications, but
   await call("POST", "/api/auth/device", { token: user.access, json: device });
   await run(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', 'Hello', 'You', 0)",
-    crypto.randomUUID(),
+    newId(),
     user.userId,
   );
   const { body } = await access(staff, user);

@@ -3,6 +3,7 @@ import { dayOf, hourOf, hourStartsAt } from "../../../src/nepal.ts";
 import { type Answer, call, newIp, requestCode, type SignedIn, signUp, verify } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
+import { newId } from "../../support/ids.ts";
 import { runJob } from "../../support/jobs.ts";
 import { codeOf, decide, documented, newStaff, newUser, submit } from "../../support/kyc.ts";
 
@@ -44,7 +45,7 @@ async function storedAt(metric: string, at: number): Promise<number | null> {
 async function insertDeadLetter(): Promise<void> {
   await run(
     "insert into dead_letters (id, queue, reason, attempts, created_at) values (?, 'tasks', 'gone', 1, ?)",
-    crypto.randomUUID(),
+    newId(),
     Date.now(),
   );
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { call, logIn, type SignedIn } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
+import { newId } from "../../support/ids.ts";
 import { runJob } from "../../support/jobs.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
 import { databaseWithout } from "../../support/production.ts";
@@ -115,7 +116,7 @@ describe("GET staff/jobs", () => {
       now - 1,
     );
     const payload = JSON.stringify({ name: "purge_expired_rows", period_started_at: now });
-    const due = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: now };
+    const due = { event_id: newId(), type: "job.due", user_id: null, payload, created_at: now };
     await runTasks([due], databaseWithout(/delete from "otp_challenges"/));
     const { data } = (await documented("GET", "/api/staff/jobs", { token: admin.access })).body;
     expect(data).toMatchObject([

@@ -1,4 +1,5 @@
 import { decodeJwt } from "jose";
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
 // A typical naive receiver of Apple's notifications: reads the link, then applies the event, statement by statement.
@@ -45,7 +46,7 @@ export const naiveNotification: FetchHandler = async (request, env, context) => 
   await run(
     `insert into audit_logs (id, user_id, action, entity_type, entity_id, new_values, by_staff, created_at)
       values (?1, ?2, 'UPDATE', 'social_account', ?2, json_object('provider', 'APPLE', 'event', ?3), 0, 0)`,
-    crypto.randomUUID(),
+    newId(),
     link.user_id,
     type,
   );

@@ -1,3 +1,4 @@
+import { newId } from "../ids.ts";
 import type { FetchHandler } from "../simulator/simulation.ts";
 
 /** A typical naive deletion: check that the account exists, notify others, delete. Correct only without concurrency. */
@@ -9,7 +10,7 @@ export const naiveDeletion: FetchHandler = async (request, env) => {
     `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
       values (?, 'user.deleted', ?, '{}', 'tasks', 0, 9e15, 0)`,
   )
-    .bind(crypto.randomUUID(), userId)
+    .bind(newId(), userId)
     .run();
   await env.DB.prepare("delete from users where id = ?").bind(userId).run();
   return Response.json({ success: true });

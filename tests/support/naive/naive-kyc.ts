@@ -1,5 +1,6 @@
 import { decodeJwt } from "jose";
 import { jpeg } from "../documents.ts";
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
 // A typical naive KYC: read, decide, write; the row first, then the file, and the old file deleted at once. Correct
@@ -80,7 +81,7 @@ export const naiveApproval: FetchHandler = async (request, env, context) => {
       values (?1, ?2, 'UPDATE', 'kyc', 'x', ?3, 1, 0, json_object('first_approved_by', ?4, 'version', ?5),
         (select json_object('status', status, 'document_front', front_document_id, 'version', version) from kyc where user_id = ?2))`,
   )
-    .bind(crypto.randomUUID(), userId, sub, row.first_approved_by, row.version)
+    .bind(newId(), userId, sub, row.first_approved_by, row.version)
     .run();
   return json({ success: true, data: { status: isSecond ? "APPROVED" : "PENDING" } });
 };

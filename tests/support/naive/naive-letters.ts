@@ -1,4 +1,5 @@
 import { decodeJwt } from "jose";
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
 /** A typical naive replay: reads the letters that wait, sends each as a new event, and then marks it. */
@@ -15,13 +16,13 @@ export const naiveReplay: FetchHandler = async (request, env, context) => {
     await env.DB.prepare(
       "insert into outbox (id, type, payload, queue, created_at, leased_until, attempts) values (?, ?, ?, 'tasks', 0, 0, 0)",
     )
-      .bind(crypto.randomUUID(), letter.type, letter.payload)
+      .bind(newId(), letter.type, letter.payload)
       .run();
     await env.DB.prepare("update dead_letters set replayed_at = 1 where id = ?").bind(letter.id).run();
     await env.DB.prepare(
       "insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at) values (?, ?, 'UPDATE', 'dead_letter', ?, 1, 0)",
     )
-      .bind(crypto.randomUUID(), sub, letter.id)
+      .bind(newId(), sub, letter.id)
       .run();
   }
   return Response.json({ success: true, data: { settled: results.length, remaining: 0 } });

@@ -1,3 +1,4 @@
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
 // Typical naive one-time codes in KV: read, decide, write. Correct only without concurrency and with fresh KV; the race
@@ -41,7 +42,7 @@ export const naiveRequest: FetchHandler = async (request, env, context) => {
   const { identifier } = await identifierAndOtp(request);
   if (await env.KV.get(`naive-sent:${identifier}`)) return json({ success: false }, 429);
   await env.KV.put(`naive-sent:${identifier}`, "1", { expirationTtl: 60 });
-  const id = crypto.randomUUID();
+  const id = newId();
   await env.DB.prepare("insert into local_outbox values (?, 'sms', ?, '', null, 0)").bind(id, identifier).run();
   return json({ success: true, data: { expires_in: 300 } });
 };

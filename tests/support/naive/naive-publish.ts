@@ -1,3 +1,4 @@
+import { newId } from "../ids.ts";
 import type { FetchHandler } from "../simulator/simulation.ts";
 
 // A typical naive publisher and consumer: read, act, delete or mark. Correct only without concurrency.
@@ -25,7 +26,7 @@ export const naivePublish: FetchHandler = async (request, env) => {
   await env.DB.prepare(
     "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'NAIVE', '', '', 0)",
   )
-    .bind(crypto.randomUUID(), user)
+    .bind(newId(), user)
     .run();
   await env.DB.prepare("insert or ignore into processed_events values ('naive', ?, '', 0)").bind(id).run();
   return new Response();

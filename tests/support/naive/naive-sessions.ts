@@ -1,4 +1,5 @@
 import { decodeJwt } from "jose";
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
 // Typical naive sessions: read, decide, write, with revocation only in KV. Correct only without concurrency and with
@@ -84,7 +85,7 @@ export const naiveRegistration: FetchHandler = async (request, env, context) => 
   if (used?.used_by)
     return json({ success: true, data: { user_id: used.used_by, refresh_token: used.session_id } }, 201);
   const user_id = crypto.randomUUID();
-  const session_id = crypto.randomUUID();
+  const session_id = newId();
   await run(
     `insert or ignore into users (id, username, username_key, phone_number, email_verified, phone_verified, referral_code,
       status, role, social_provider, locale, date_joined, updated_at, version)
@@ -127,7 +128,7 @@ export const naiveLogout: FetchHandler = async (request, env, context) => {
   const revokedAt = await env.DB.prepare("select revoked_at from sessions where id = ?").bind(sid).first("revoked_at");
   if (revokedAt !== null) return json({ success: false }, 401);
   await env.DB.prepare("update sessions set revoked_at = 1 where id = ?").bind(sid).run();
-  const id = crypto.randomUUID();
+  const id = newId();
   await env.DB.prepare(
     "insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at) values (?, ?, 'LOGOUT', 'session', ?, 0, 0)",
   )

@@ -1,4 +1,5 @@
 import { decodeJwt } from "jose";
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
 // Typical naive rules for passkeys of staff: read whether the caller may act, and then act. Correct only without
@@ -29,7 +30,7 @@ export const naiveNote: FetchHandler = async (request, env, context) => {
     `insert into audit_logs (id, user_id, action, entity_type, entity_id, new_values, actor_id, by_staff, created_at)
       values (?1, ?2, 'CREATE', 'note', ?1, json_object('text', ?3), ?4, 1, 0)`,
   )
-    .bind(crypto.randomUUID(), pathname.split("/").at(-2), text, userId)
+    .bind(newId(), pathname.split("/").at(-2), text, userId)
     .run();
   return answer(201);
 };
@@ -51,7 +52,7 @@ export const naiveEnrolment: FetchHandler = async (request, env, context) => {
     .bind(userId)
     .first();
   if (!open) return refusal(403, "passkey_required");
-  const id = crypto.randomUUID();
+  const id = newId();
   await env.DB.prepare(
     `insert or ignore into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced, created_at)
       values (?1, ?2, ?3, '', 0, '', 1, 1, 0)`,

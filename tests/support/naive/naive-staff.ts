@@ -1,4 +1,5 @@
 import { decodeJwt } from "jose";
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
 // Typical naive staff actions: read, decide, write, with revocation only in KV. Correct only without concurrency and
@@ -43,14 +44,14 @@ export const naiveStatus: FetchHandler = async (request, env, context) => {
   await run(
     `insert into audit_logs (id, user_id, action, entity_type, entity_id, old_values, new_values, by_staff, created_at)
       values (?1, ?2, 'UPDATE', 'user', ?2, json_object('status', ?3), json_object('status', ?4), 1, 0)`,
-    crypto.randomUUID(),
+    newId(),
     userId,
     before,
     status,
   );
   await run(
     "insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts) values (?, 'user.updated', ?, '{}', 'tasks', 0, 9e15, 0)",
-    crypto.randomUUID(),
+    newId(),
     userId,
   );
   return json({ success: true, data: { id: userId, status } });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type SignedIn, signUp, testEnv } from "../../support/client.ts";
 import { rows } from "../../support/database.ts";
+import { newId } from "../../support/ids.ts";
 import { databaseWithout, recordLog } from "../../support/production.ts";
 import { acknowledged, consume, requestAndKeep, retried } from "../../support/queue.ts";
 import { runTasks, type TaskMessage } from "../../support/tasks.ts";
@@ -16,7 +17,7 @@ function unreachable(): Partial<Env> {
 }
 
 function messageFor(user: SignedIn, changes: Record<string, unknown> = {}) {
-  const event = { event_id: crypto.randomUUID(), type: "auth.new_device", user_id: user.userId, payload: "{}" };
+  const event = { event_id: newId(), type: "auth.new_device", user_id: user.userId, payload: "{}" };
   return { ...event, created_at: Date.now(), ...changes };
 }
 
@@ -43,8 +44,8 @@ describe("The task consumer", () => {
   it("stores no payload of a message about an account that was deleted meanwhile, unless it announces the deletion", async () => {
     const payload = JSON.stringify({ to: "left@example.com" });
     const present = messageFor(await signUp(), { type: "no.such.type", payload });
-    const gone = { ...present, event_id: crypto.randomUUID(), user_id: crypto.randomUUID() };
-    const deletion = { ...gone, event_id: crypto.randomUUID(), type: "user.deleted", payload: "not JSON" };
+    const gone = { ...present, event_id: newId(), user_id: crypto.randomUUID() };
+    const deletion = { ...gone, event_id: newId(), type: "user.deleted", payload: "not JSON" };
     expect(await consume([present, gone, deletion])).toEqual({ acked: [0, 1, 2], retried: [] });
     expect(await letterOf(present.event_id)).toMatchObject({ payload });
     expect(await letterOf(gone.event_id)).toMatchObject({ user_id: gone.user_id, payload: null });

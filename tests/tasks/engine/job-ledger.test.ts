@@ -4,6 +4,7 @@ import { firstIdAt } from "../../../src/platform/uuid.ts";
 import { testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
+import { newId } from "../../support/ids.ts";
 import { databaseWithout, recordLog } from "../../support/production.ts";
 import { consume } from "../../support/queue.ts";
 import { type TaskMessage, tick } from "../../support/tasks.ts";
@@ -157,7 +158,7 @@ describe("A failing job", () => {
   });
 
   it("is started again by replaying its dead letter", async () => {
-    const id = crypto.randomUUID();
+    const id = newId();
     await testEnv.DB.prepare(
       `insert into dead_letters (id, queue, event_id, type, payload, reason, attempts, created_at)
         values (?1, 'tasks', ?1, 'job.due', ?2, 'why', 9, ?3)`,
