@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import type { AppEnv } from "../platform/http/app-env.ts";
+import { readQuery, textsOf } from "../platform/http/endpoint-body.ts";
 import { AppError } from "../platform/http/errors.ts";
 import { publicRawEndpoint } from "../platform/http/raw-endpoint.ts";
 import { isoTime } from "../platform/time.ts";
@@ -16,7 +17,7 @@ const LOCAL_HOST =
 export const getLocalOutbox = publicRawEndpoint({ method: "get", path: "/dev/outbox", home: "every" }, async (c) => {
   const deps = c.get("deps");
   if (!LOCAL_HOST.test(new URL(c.req.url).hostname)) throw new AppError("not_found");
-  const to = c.req.query("to")?.trim();
+  const to = textsOf(readQuery(c.req)).to?.trim();
   const rows = await listLocalOutbox(deps, to ? recipientOf(c, to) : {});
   const messages = rows.map((row) => ({
     id: row.id,

@@ -6,6 +6,7 @@ import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
 import {
   APP_URI,
   fakeProviders,
+  ISSUERS,
   type Name,
   names,
   newPerson,
@@ -209,7 +210,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
     expect(providers.callsTo(providers.tokens[name])).toEqual([]);
   });
 
-  it("signs nobody in for another code, error or issuer or a duplicate parameter", async () => {
+  it("signs nobody in for another code, error or issuer, or for parameters of other names", async () => {
     const fields: ((own: Record<string, string>) => [string, string][])[] = [
       ...hostileTexts.map(
         (text) =>
@@ -268,6 +269,36 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
     }
   });
 
+  it("refuses a parameter that is sent more than once, wherever the right value stands, and the flow continues", async () => {
+    const { browser, consent } = await begin(name);
+    const { state = "", code = "" } = consent;
+    const right: [string, string][] = [
+      ["state", state],
+      ["code", code],
+    ];
+    const twice = (field: string, first: string, second: string): [string, string][] => [
+      ...right.filter(([each]) => each !== field),
+      [field, first],
+      [field, second],
+    ];
+    const cases = [
+      twice("code", code, "x"),
+      twice("code", "x", code),
+      twice("code", code, code),
+      twice("state", state, "x"),
+      twice("state", "x", state),
+      twice("state", state, state),
+      twice("error", "x", "access_denied"),
+      twice("iss", ISSUERS[name], ISSUERS[name]),
+      ...(name === "apple" ? [twice("user", "{}", "{}")] : []),
+    ];
+    for (const pairs of cases) expectNoSignIn(await sendToCallback(name, browser, pairs), JSON.stringify(pairs));
+    expect(providers.callsTo(providers.tokens[name])).toEqual([]);
+    // A parameter without a value counts as omitted (RFC 6749 section 3.1).
+    const answer = await sendToCallback(name, browser, [["code", ""], ...right, ["state", ""]]);
+    expect(locationOf(answer)).toMatch(/\/api\/auth\/social\/success\?code=[\w-]{43}$/);
+  });
+
   it("accepts neither a code nor a cookie of the other provider", async () => {
     const [own, other] = [await begin(name), await begin(otherName)];
     const code = other.consent.code ?? "";
@@ -315,9 +346,13 @@ describe("the pages at the end of the flow", () => {
         expect((await ask("POST", "/api/auth/social/success", { json: { code, code_verifier } })).status).toBe(400);
       }
     }
-    expect((await ask("GET", `/api/auth/social/success?code=${"A".repeat(43)}&code=${"B".repeat(43)}`)).status).toBe(
-      400,
-    );
+    const path = "/api/auth/social/success";
+    const twice = `code=${"A".repeat(43)}&code=${"B".repeat(43)}`;
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const posted = { raw: `${twice}&code_verifier=${"A".repeat(43)}`, headers };
+    for (const answer of [await ask("GET", `${path}?${twice}`), await ask("POST", path, posted)]) {
+      expect([answer.status, answer.body.error.fields]).toEqual([400, { code: [{ code: "sent_twice" }] }]);
+    }
   });
 
   it("show only the service's own error texts and never text from the request", async () => {

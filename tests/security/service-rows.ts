@@ -109,7 +109,8 @@ export const serviceRows: SecurityRows = {
   "ASVS 15.3.5": shown(["tests/platform/http/bodies.test.ts", "ASVS 15.3.5"], [fuzz, "15.3.5"]),
   "ASVS 15.3.6": shown(["tests/platform/http/bodies.test.ts", "ASVS 15.3.6"]),
   "ASVS 15.3.7": shown(
-    [oauth, "signs nobody in for another code, error or issuer or a duplicate parameter"],
+    [oauth, "refuses a parameter that is sent more than once, wherever the right value stands, and the flow continues"],
+    ["tests/platform/http/bodies.test.ts", "15.3.7: a repeated field"],
     [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
   ),
   "ASVS 15.2.2": shown([

@@ -2,10 +2,12 @@ import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { atHome } from "../../platform/data/homes.ts";
 import type { AppEnv } from "../../platform/http/app-env.ts";
-import { readFields } from "../../platform/http/body.ts";
+import { type Fields, readFields } from "../../platform/http/body.ts";
 import { originOf, prefersHtml } from "../../platform/http/client.ts";
+import { readQuery, textsOf } from "../../platform/http/endpoint-body.ts";
 import { AppError, type ErrorCode, errorCatalogue } from "../../platform/http/errors.ts";
 import { countNetworkCall } from "../../platform/http/first-limiter.ts";
+import { Misfit } from "../../platform/http/multipart.ts";
 import { publicRawEndpoint } from "../../platform/http/raw-endpoint.ts";
 import { EVERY_ROUTE, type Operation } from "../../platform/openapi/operation.ts";
 import { atCalledHost } from "./called-host.ts";
@@ -56,7 +58,7 @@ function startRoute(name: ProviderName, displayName: string) {
       rateLimitByNetwork: { group: "social-start" },
     },
     async (c) => {
-      const { state, cookie, location } = await startFlow(depsOf(c), name, c.req.query("flow") ?? "");
+      const { state, cookie, location } = await startFlow(depsOf(c), name, textsOf(readQuery(c.req)).flow ?? "");
       addFlowCookie(c, name, state, cookie);
       return c.redirect(location, 303);
     },
@@ -83,7 +85,7 @@ export const googleCallback = publicRawEndpoint(
   (c) => {
     // A link preview's HEAD request must not consume the state.
     if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET" } });
-    return answer(c, "google", c.req.query());
+    return answer(c, "google", readQuery(c.req));
   },
 );
 
@@ -128,7 +130,7 @@ export const getSocialError = publicRawEndpoint(
     }),
   },
   (c) => {
-    const given = c.req.query("error");
+    const given = textsOf(readQuery(c.req)).error;
     if (given === "access_denied") throw new AppError("access_denied");
     // Anybody can request this page with any code, so it reports an outage in its text and never with a 5xx status.
     const { message } =
@@ -139,10 +141,10 @@ export const getSocialError = publicRawEndpoint(
 
 const depsOf = (c: Context<AppEnv>) => atCalledHost(c.get("deps"), originOf(c.req.url));
 
-async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<string, unknown>): Promise<Response> {
-  // A malformed field counts as absent, so that the others still tell which flow failed.
-  const texts = Object.entries(fields).filter(([, value]) => typeof value === "string");
-  const given = callbackFields.parse(Object.fromEntries(texts));
+async function answer(c: Context<AppEnv>, name: ProviderName, fields: Fields): Promise<Response> {
+  const texts = callbackFields.parse(textsOf(fields));
+  // A malformed field fails the flow; the others still tell which flow it is.
+  const given = { ...texts, malformed: callbackFields.keyof().options.find((field) => isMalformed(fields, field)) };
   const flow = { issued: given.state ?? "" };
   const location = await atHome(depsOf(c), flow, (deps) =>
     answerCallback(deps, name, readFlowCookie(c, name, given.state), given, {
@@ -151,6 +153,16 @@ async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<str
     }),
   );
   return c.redirect(location, 303);
+}
+
+/**
+ * Whether a field is not text or was sent more than once (RFC 6749 section 3.1). A name that is not text counts as
+ * absent, because nothing depends on it.
+ */
+function isMalformed(fields: Fields, field: keyof z.infer<typeof callbackFields>): boolean {
+  const value = fields[field];
+  if (field === "user") return value instanceof Misfit && value.code === "sent_twice";
+  return value !== undefined && typeof value !== "string";
 }
 
 function describeRedirect(

@@ -21,6 +21,8 @@ export interface CallbackAnswer {
   iss?: string | undefined;
   /** Apple sends the person's name here as JSON, but only the first time. */
   user?: string | undefined;
+  /** A field that is not text or was sent more than once (RFC 6749 section 3.1); the flow then fails. */
+  malformed?: string | undefined;
 }
 
 /**
@@ -33,6 +35,7 @@ export interface CallbackAnswer {
 async function completeFlow(deps: Deps, name: ProviderName, flow: Flow, answer: CallbackAnswer): Promise<string> {
   const provider = findProvider(deps.config, name);
   if (flow.expiresAt <= deps.now()) throw failed("flow expired");
+  if (answer.malformed !== undefined) throw failed(`malformed ${answer.malformed}`);
   if (answer.iss !== undefined && answer.iss !== provider.settings.endpoints.issuer) throw failed("iss");
   if (answer.error !== undefined && isOutage(answer.error)) {
     throw new AppError("service_unavailable", { reason: `provider error ${answer.error}`, retryAfterSeconds: 5 });

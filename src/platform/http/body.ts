@@ -1,6 +1,6 @@
 import type { HonoRequest } from "hono";
 import { AppError } from "./errors.ts";
-import { boundaryOf, joined, type Misfit, multipartReader, textOf } from "./multipart.ts";
+import { boundaryOf, joined, Misfit, multipartReader, textOf } from "./multipart.ts";
 import { malformed } from "./part-head.ts";
 
 /** Maximum size of JSON and form bodies, in bytes. */
@@ -27,7 +27,7 @@ export function refuseEncoding(request: HonoRequest): void {
 
 /**
  * Reads the fields of a JSON, urlencoded or multipart body. An empty body has no fields, and a field with an empty
- * string counts as absent. Of repeated names the last one wins, in JSON (RFC 8259 section 4) and in forms.
+ * string counts as absent. A repeated field of a form is a `Misfit`; in JSON the last one wins (RFC 8259 section 4).
  *
  * @throws AppError `payload_too_large`, `unsupported_media_type`, or `validation_error` if the body cannot be parsed.
  */
@@ -38,8 +38,8 @@ export async function readFields(request: HonoRequest): Promise<Fields> {
   const contentType = request.header("content-type") ?? "";
   const mediaType = contentType.split(";")[0]?.trim().toLowerCase();
   if (mediaType === "application/json") return parseObject(bytes);
-  if (mediaType === "application/x-www-form-urlencoded") return fromForm(parseForm(decodeUtf8(bytes)));
-  if (mediaType === "multipart/form-data") return fromForm(parseMultipart(bytes, contentType));
+  if (mediaType === "application/x-www-form-urlencoded") return fieldsOf(parseForm(decodeUtf8(bytes)));
+  if (mediaType === "multipart/form-data") return fieldsOf(parseMultipart(bytes, contentType));
   throw new AppError("unsupported_media_type");
 }
 
@@ -140,11 +140,14 @@ function* parseMultipart(bytes: Uint8Array, contentType: string): Generator<[str
   if (!reader.isClosed()) throw malformed();
 }
 
-function fromForm(form: Iterable<[string, string | Misfit]>): Fields {
+/**
+ * The fields of a form or a query. A field with an empty value counts as absent, and one with several values is a
+ * `Misfit`, because another parser of the same text might use another of them (ASVS 15.3.7, RFC 6749 section 3.1).
+ */
+export function fieldsOf(pairs: Iterable<[string, string | Misfit]>): Fields {
   const fields = new Map<string, unknown>();
-  for (const [name, value] of form) {
-    if (value === "") fields.delete(name);
-    else fields.set(name, value);
+  for (const [name, value] of pairs) {
+    if (value !== "") fields.set(name, fields.has(name) ? new Misfit("sent_twice") : value);
   }
   return Object.fromEntries(fields);
 }

@@ -1,6 +1,6 @@
 import type { HonoRequest } from "hono";
 import { z } from "zod";
-import { type Fields, hasUtf8Escapes, readFields } from "./body.ts";
+import { type Fields, fieldsOf, hasUtf8Escapes, readFields } from "./body.ts";
 import { AppError } from "./errors.ts";
 import type { FieldError, FieldErrors } from "./field-errors.ts";
 import { Misfit } from "./multipart.ts";
@@ -32,25 +32,19 @@ interface BodySpec {
 }
 
 /**
- * The query parameters; an empty value counts as absent, and a repeated parameter is a list. A parameter that is not
- * UTF-8 is a `Misfit`.
+ * The query parameters; one with an empty value counts as absent. A parameter that is repeated or not UTF-8 is a
+ * `Misfit`.
  */
 export function readQuery(request: HonoRequest): Fields {
   const at = request.url.indexOf("?");
-  const pairs =
-    at === -1
-      ? []
-      : request.url
-          .slice(at + 1)
-          .split("&")
-          .flatMap(readPair);
-  const given = [...Map.groupBy(pairs, ([name]) => name)].map(([name, found]): [string, unknown] => {
-    const values = found.map(([, value]) => value);
-    const [only, ...others] = values.filter((value) => value !== "");
-    return [name, others.length > 0 ? values : only];
-  });
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  if (at === -1) return {};
+  const pairs = request.url.slice(at + 1).split("&");
+  return fieldsOf(pairs.flatMap(readPair));
 }
+
+/** The fields that are text. A route that has no field errors treats all others as absent. */
+export const textsOf = (fields: Fields): Record<string, string> =>
+  Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => typeof field[1] === "string"));
 
 const readPair = (pair: string): [string, string | Misfit][] =>
   [...new URLSearchParams(pair)].map(([name, value]) => [name, hasUtf8Escapes(pair) ? value : new Misfit("not_utf8")]);

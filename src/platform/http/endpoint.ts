@@ -76,7 +76,7 @@ export interface EndpointSpec<
   /** Admits or refuses an upload: before more than 64 KB are read, or once a smaller form proves to contain a file. */
   admitUpload?(deps: Deps, caller: Caller, client: Client): Promise<Upload>;
   params?: Params;
-  /** A repeated parameter is invalid for a field that takes one value; an empty value counts as absent. */
+  /** A repeated parameter is invalid; an empty value counts as absent. */
   query?: Query;
   data: Data;
   /** Schemas of additional top-level members of the body. */

@@ -1,4 +1,5 @@
 import type { Guard } from "../../platform/http/endpoint.ts";
+import { readQuery, textsOf } from "../../platform/http/endpoint-body.ts";
 import { rawEndpointFor } from "../../platform/http/raw-endpoint.ts";
 import { type DocumentLink, verifyLink } from "./kyc-document.service.ts";
 
@@ -13,6 +14,8 @@ export const documentLink: Guard<DocumentLink> = {
   name: "documentLink",
   security: undefined,
   errors: ["not_found"],
-  authorize: (deps, c) =>
-    verifyLink(deps, c.req.param("id") ?? "", { exp: c.req.query("exp"), sig: c.req.query("sig") }),
+  authorize(deps, c) {
+    const { exp, sig } = textsOf(readQuery(c.req));
+    return verifyLink(deps, c.req.param("id") ?? "", { exp, sig });
+  },
 };

@@ -135,25 +135,40 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
   });
 });
 
-describe("a field of Apple's response that is not text", () => {
+describe("Apple's response with a field that is not text", () => {
   const begin = async (browser: Browser) => {
     const { challenge } = await newVerifier();
     const query = { redirect_uri: APP_URI, code_challenge: challenge, state: "mine" };
     return beginFlow(providers, browser, "apple", query);
   };
 
-  it.each<[string, (fields: Record<string, string>) => CallOptions]>([
+  type Encode = (fields: Record<string, string>) => CallOptions;
+  it.each<[string, Encode]>([
     ["an object", (fields) => ({ json: { ...fields, user: { name: { firstName: "Asha" } } } })],
-    ["a list and a number", (fields) => ({ json: { ...fields, user: ["Asha"], iss: 5 } })],
+    ["a list", (fields) => ({ json: { ...fields, user: ["Asha"] } })],
     ["a file", (fields) => ({ multipart: { ...fields, user: new File(["{}"], "user.json") } })],
     ["bytes that are not UTF-8", (fields) => ({ multipart: { ...fields, user: new File([Uint8Array.of(0xff)], "") } })],
-  ])("counts as absent if it is %s, and the app still gets the result", async (_, encode) => {
+  ])("has no name if the name is %s, and the app still gets the result", async (_, encode) => {
     const browser = browse();
     const consent = await providers.consent("apple", await begin(browser), newPerson("apple"));
     const back = await browser.go("POST", "/api/auth/apple/callback", encode(consent));
     expect(locationOf(back)).toMatch(/^com\.example\.app:\/signed-in\?code=[\w-]{43}&state=mine$/);
     const failed = await browser.go("POST", "/api/auth/apple/callback", encode(consent));
     expect(locationOf(failed)).toBe(`${APP_URI}?error=social_auth_failed&state=mine`);
+  });
+
+  it.each<[string, Encode]>([
+    ["issuer is a number", (fields) => ({ json: { ...fields, iss: 5 } })],
+    ["issuer is not UTF-8", (fields) => ({ multipart: { ...fields, iss: new File([Uint8Array.of(0xff)], "") } })],
+    ["code is a list", (fields) => ({ json: { ...fields, code: [fields.code] } })],
+    ["error is an object", (fields) => ({ json: { ...fields, error: {} } })],
+  ])("fails if the %s, and the app learns it", async (_, encode) => {
+    const browser = browse();
+    const consent = await providers.consent("apple", await begin(browser), newPerson("apple"));
+    const back = await browser.go("POST", "/api/auth/apple/callback", encode(consent));
+    expect(locationOf(back)).toBe(`${APP_URI}?error=social_auth_failed&state=mine`);
+    const next = await browser.go("POST", "/api/auth/apple/callback", { form: consent });
+    expect(locationOf(next)).toMatch(/\?code=[\w-]{43}&state=mine$/);
   });
 });
 

@@ -93,6 +93,7 @@ describe("a link to a KYC document", () => {
       `${KYC}/documents/${other.id}?exp=${exp}&sig=${sig}`,
       `${KYC}/documents/${id.toUpperCase()}?exp=${exp}&sig=${sig}`,
       `${KYC}/documents/${id}?exp=${exp}&sig=${new URL(other.url).searchParams.get("sig")}`,
+      `${KYC}/documents/${id}?exp=${exp}&sig=${sig}&sig=${sig}`,
       `${KYC}/documents/${id}?exp=${exp}&sig=${"A".repeat(5000)}`,
       `${KYC}/documents/${id}?exp=${exp}&sig=%00`,
     ];
