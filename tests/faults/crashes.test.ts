@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
-import { logIn, newIp, newPhone, readCode, type SignedIn, signUp, verify } from "../support/client.ts";
+import { logIn, newIp, newPhone, readCode, type SignedIn, signUp, testEnv, verify } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import { databaseWithout } from "../support/production.ts";
@@ -249,7 +249,7 @@ describe("a code with a fault at each binding call in turn", () => {
         vi.setSystemTime(Date.now() + 60_000);
         const context = createExecutionContext();
         const controller = createScheduledController({ cron: "* * * * *" });
-        await worker.scheduled(controller, { ...env, ...queue, ...bindings }, context);
+        await worker.scheduled(controller, { ...testEnv, ...queue, ...bindings }, context);
         await waitOnExecutionContext(context);
       };
       await runWith(faults, tick, queue.OTP_QUEUE);
