@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { naiveApproval, naiveKyc } from "../support/naive/naive-kyc.ts";
+import { naiveApproval, naiveKeyedSubmission, naiveKyc } from "../support/naive/naive-kyc.ts";
 import { expectCaught, expectNoViolations, useRaceClock } from "./describe-races.ts";
 import { approvalsOfTwo, outcomes, submissionsBesideReviews, submissionsUnderOneKey } from "./kyc-races.ts";
 import { MODES } from "./race.ts";
@@ -29,4 +29,7 @@ describe("R24: with two approvals needed, no version is approved by one reviewer
 
 describe("R13: one submission sent many times at once under one key", () => {
   it("creates one submission", () => expectNoViolations(submissionsUnderOneKey, "one idempotency key"));
+
+  it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () =>
+    expectCaught(submissionsUnderOneKey, naiveKeyedSubmission));
 });

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { stopClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
-import { naivePublish } from "../support/naive/naive-publish.ts";
+import { naivePublish, naiveTick } from "../support/naive/naive-publish.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { SEEDS } from "./describe-races.ts";
@@ -167,5 +167,18 @@ describe("R15: overlapping ticks", () => {
     const finished = await count("from job_runs where period_started_at > ? and chunks > 0", since);
     expect(finished).toBe(runs.results.length);
     now += 2 * 86_400_000;
+  });
+
+  it("detects that a cron that reads, works and then records is correct alone and wrong in a race", async () => {
+    const workOf = async (isCalm: boolean) => {
+      const userId = `naive-tick-${isCalm}-${now}`;
+      await insertEvents(userId, 0);
+      await env.DB.prepare("delete from job_runs where name = 'naive'").run();
+      const ticks = Array.from({ length: 5 }, () => ({ method: "POST", path: `/tick?user=${userId}` }));
+      await new Simulation(1, naiveTick, isCalm).race(ticks);
+      return effectsOf(userId);
+    };
+    expect(await workOf(true)).toBe(1);
+    expect(await workOf(false)).toBeGreaterThan(1);
   });
 });

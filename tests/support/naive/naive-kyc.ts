@@ -55,6 +55,19 @@ export const naiveKyc: FetchHandler = async (request, env, context) => {
   return realHandler(request, env, context);
 };
 
+/** Looks up in KV whether the key was used, and stores the response under the key afterwards. */
+export const naiveKeyedSubmission: FetchHandler = async (request, env, context) => {
+  const { sub } = decodeJwt((request.headers.get("authorization") ?? "").slice("Bearer ".length));
+  const key = `naive-key:${sub}:${request.headers.get("idempotency-key")}`;
+  const known = await env.KV.get(key);
+  if (known) return json(JSON.parse(known), 201);
+  const unkeyed = new Request(request);
+  unkeyed.headers.delete("idempotency-key");
+  const answer = await realHandler(unkeyed, env, context);
+  if (answer.status === 201) await env.KV.put(key, await answer.clone().text());
+  return answer;
+};
+
 /** Reads who has approved and who has looked, and then writes the approval that this calls for. */
 export const naiveApproval: FetchHandler = async (request, env, context) => {
   const userId = /^\/api\/users\/([^/]+)\/kyc$/.exec(new URL(request.url).pathname)?.[1];

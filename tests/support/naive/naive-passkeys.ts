@@ -1,7 +1,10 @@
+import { decodeJwt } from "jose";
+import { newId } from "../ids.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// A typical naive passkey sign-in: a challenge that is answered is looked up in KV, and marked as used only after the
-// session is created. Correct only without concurrency; the race tests must catch it.
+// Typical naive passkeys: a challenge that is answered is looked up in KV, and marked as used only after the session is
+// created; a new passkey is looked up, and then inserted. Correct only without concurrency; the race tests must catch
+// both.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 
@@ -38,4 +41,38 @@ export const naivePasskeyLogin: FetchHandler = async (request, env, context) => 
   await env.DB.prepare("update passkeys set counter = ? where id = ?").bind(counter, found.id).run();
   await env.KV.put(`naive-challenge:${challenge}`, sessionId);
   return json({ success: true, data: { user_id: found.user_id, refresh_token: sessionId } });
+};
+
+/** Reads whether the passkey is known, and then writes it, an audit row and the event. */
+export const naivePasskeyRegistration: FetchHandler = async (request, env, context) => {
+  if (!request.url.endsWith("/auth/passkeys")) return realHandler(request, env, context);
+  const userId = String(decodeJwt(request.headers.get("authorization")?.slice("Bearer ".length) ?? "").sub);
+  const { credential } = (await request.json()) as { credential: Credential };
+  const run = (sql: string, ...values: string[]) =>
+    env.DB.prepare(sql)
+      .bind(...values)
+      .run();
+  const known = await env.DB.prepare("select id from passkeys where credential_id = ?").bind(credential.id).first();
+  if (known) return json({ success: true, data: known }, 201);
+  const id = newId();
+  await run(
+    `insert or ignore into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced, created_at)
+      values (?1, ?2, ?3, '', 0, '', 1, 1, 0)`,
+    id,
+    userId,
+    credential.id,
+  );
+  await run(
+    `insert into audit_logs (id, user_id, action, entity_type, entity_id, actor_id, by_staff, created_at)
+      values (?1, ?2, 'CREATE', 'passkey', ?1, ?2, 0, 0)`,
+    id,
+    userId,
+  );
+  await run(
+    `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      values (?, 'auth.passkey_added', ?, '{}', 'tasks', 0, 9e15, 0)`,
+    id,
+    userId,
+  );
+  return json({ success: true, data: { id } }, 201);
 };

@@ -1,7 +1,7 @@
 import { newId } from "../ids.ts";
 import type { FetchHandler } from "../simulator/simulation.ts";
 
-// A typical naive publisher and consumer: read, act, delete or mark. Correct only without concurrency.
+// A typical naive publisher, consumer and cron: read, act, delete or mark. Correct only without concurrency.
 
 interface Row {
   id: string;
@@ -29,5 +29,19 @@ export const naivePublish: FetchHandler = async (request, env) => {
     .bind(newId(), user)
     .run();
   await env.DB.prepare("insert or ignore into processed_events values ('naive', ?, '', 0)").bind(id).run();
+  return new Response();
+};
+
+/** `/tick?user` does the work of a job, one notification, unless a run of this period is recorded, and then records it. */
+export const naiveTick: FetchHandler = async (request, env) => {
+  const user = new URL(request.url).searchParams.get("user");
+  const done = await env.DB.prepare("select 1 from job_runs where name = 'naive' and period_started_at = 1").first();
+  if (done) return new Response();
+  await env.DB.prepare(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'NAIVE', '', '', 0)",
+  )
+    .bind(newId(), user)
+    .run();
+  await env.DB.prepare("insert or ignore into job_runs values ('naive', 1, null, 1, 1, 0, null, 1)").run();
   return new Response();
 };
