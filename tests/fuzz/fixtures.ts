@@ -218,9 +218,8 @@ async function replaceAddress({ identifier, userId }: SignedIn) {
 }
 
 async function proveAgain({ env }: Stage, identifier: string): Promise<string> {
-  const { testEnv } = await import("../support/client.ts");
-  await testEnv.DB.prepare("delete from otp_challenges where identifier = ?").bind(identifier).run();
-  await testEnv.DB.prepare("delete from local_outbox where recipient = ?").bind(identifier).run();
+  await run("delete from otp_challenges where identifier = ?", identifier);
+  await run("delete from local_outbox where recipient = ?", identifier);
   return verify(identifier, { env, ip: newIp() });
 }
 

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type CallOptions, newEmail, newPhone, type SignedIn } from "../support/client.ts";
 import { newStaff, newUser, promote } from "../support/kyc.ts";
 import { type Cost, costOf } from "../support/simulator/budget.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
-import { DAY_MS, deliverSearch, duringEra, insertPeople, newEra, removePeople } from "../support/staff.ts";
+import { DAY_MS, deliverSearch, duringEra, insertPeople, newEra } from "../support/staff.ts";
 
 let staff: SignedIn;
 let user: SignedIn;
@@ -29,7 +29,6 @@ beforeAll(async () => {
   );
   await deliverSearch(people.map(({ id }) => id));
 }, 60_000);
-afterAll(removePeople);
 
 async function measure(method: string, path: string, options: CallOptions, expected = 200) {
   const simulation = new Simulation(1);

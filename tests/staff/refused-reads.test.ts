@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { call, type SignedIn, testEnv } from "../support/client.ts";
 import { rows, run } from "../support/database.ts";
 import { newId } from "../support/ids.ts";
 import { newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
 import { costOf } from "../support/simulator/budget.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
-import { deliverSearch, insertPeople, newAdmin, removePeople } from "../support/staff.ts";
+import { deliverSearch, insertPeople, newAdmin } from "../support/staff.ts";
 
 let refused: SignedIn;
 /** A user with sessions, a history, a report and a pending KYC. */
@@ -33,8 +33,6 @@ beforeAll(async () => {
   await insertPeople(Array.from({ length: 50 }, () => ({ kycStatus: "PENDING" as const })));
   await deliverSearch([rich.userId]);
 });
-
-afterAll(removePeople);
 
 async function rowsReadBy(caller: SignedIn, path: string): Promise<number> {
   const simulation = new Simulation(1);

@@ -1,4 +1,4 @@
-import { type Answer, type CallOptions, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
+import { type Answer, type CallOptions, newIp, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
 import { rows } from "./database.ts";
 import { newId } from "./ids.ts";
 import { documented, newUser, promote } from "./kyc.ts";
@@ -17,8 +17,7 @@ export async function newAdmin(): Promise<SignedIn> {
 }
 
 /** Signs up a user with the given or a new identifier. */
-export const person = (identifier = newPhone()) =>
-  signUp(identifier, { ip: `10.9.${Math.floor(Math.random() * 250)}.1` });
+export const person = (identifier = newPhone()) => signUp(identifier, { ip: newIp() });
 
 export interface Person {
   id: string;
@@ -44,9 +43,7 @@ export function newEra(): number {
 export const duringEra = (era: number) =>
   `start_date=${new Date(era).toISOString()}&end_date=${new Date(era + 20 * DAY_MS).toISOString()}`;
 
-const inserted: string[] = [];
-
-/** Inserts users as rows, because hundreds of sign-ups would take minutes; `removePeople` removes them. */
+/** Inserts users as rows, because hundreds of sign-ups would take minutes. */
 export async function insertPeople(people: Partial<Person>[]): Promise<Person[]> {
   const whole = people.map((given): Person => {
     const id = given.id ?? crypto.randomUUID();
@@ -74,7 +71,6 @@ export async function insertPeople(people: Partial<Person>[]): Promise<Person[]>
     ...(each.kycStatus === "NOT_SUBMITTED" ? [] : [insertKyc(each)]),
   ]);
   for (let at = 0; at < statements.length; at += 500) await testEnv.DB.batch(statements.slice(at, at + 500));
-  inserted.push(...whole.map(({ id }) => id));
   return whole;
 }
 
@@ -84,15 +80,6 @@ const insertKyc = ({ id, kycStatus }: Person) =>
       front_document_id, status, version, changed_by, submitted_at, created_at, updated_at)
       values (?1, 'kyc of ' || ?1, '', '', '', ?1, '', ?2, 1, '', 0, 0, 0)`,
   ).bind(id, kycStatus);
-
-/** Removes the users of `insertPeople` and their search entries. */
-export async function removePeople(): Promise<void> {
-  const ids = inserted.splice(0);
-  await testEnv.DB.prepare("delete from users where id in (select value from json_each(?))")
-    .bind(JSON.stringify(ids))
-    .run();
-  await deliverSearch(ids);
-}
 
 /** Message of the search queue after a change of the user. */
 export const searchDue = (userId: string): HeldMessage => {

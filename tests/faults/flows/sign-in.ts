@@ -100,7 +100,6 @@ const wakeFlow = flow("login to an inactive account", async () => {
   const user = await newUser();
   const json = { identifier: user.identifier, verification_token: await tokenFor(user.identifier) };
   await sql("update users set status = 'INACTIVE', status_reason = 'inactivity' where id = ?", user.userId);
-  await sql("update sessions set revoked_at = 1, revoked_reason = 'test' where user_id = ?", user.userId);
   await sql("delete from sessions where user_id = ?", user.userId);
   return { scope: { userIds: [user.userId], identifiers: [user.identifier] }, request: post("login", json) };
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { call, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { run } from "../../support/database.ts";
 import { codeOf, newStaff } from "../../support/kyc.ts";
@@ -11,7 +11,6 @@ import {
   KATHMANDU_MS,
   newEra,
   type Person,
-  removePeople,
   walk,
 } from "../../support/staff.ts";
 
@@ -19,7 +18,6 @@ let staff: SignedIn;
 beforeAll(async () => {
   staff = await newStaff();
 });
-afterAll(removePeople);
 
 const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
 const KYC_STATUSES = ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] as const;

@@ -1,18 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type Answer, call, type SignedIn, testEnv } from "../../support/client.ts";
 import { run } from "../../support/database.ts";
 import { runJob } from "../../support/jobs.ts";
 import { newStaff, newUser, submit, whole } from "../../support/kyc.ts";
-import {
-  deliverSearch,
-  directory,
-  duringEra,
-  idsOf,
-  insertPeople,
-  newEra,
-  removePeople,
-  walk,
-} from "../../support/staff.ts";
+import { deliverSearch, directory, duringEra, idsOf, insertPeople, newEra, walk } from "../../support/staff.ts";
 
 let staff: SignedIn;
 const era = newEra();
@@ -37,7 +28,6 @@ beforeAll(async () => {
   }
   await deliverSearch(ids);
 });
-afterAll(removePeople);
 
 const search = (text: string) => directory(staff, `search=${encodeURIComponent(text)}&${duringEra(era)}`);
 /** Positions in `names` of the users found. */

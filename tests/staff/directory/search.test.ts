@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { call, newEmail, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
 import {
@@ -10,7 +10,6 @@ import {
   newEra,
   type Person,
   person,
-  removePeople,
   USERS,
   walk,
 } from "../../support/staff.ts";
@@ -19,7 +18,6 @@ let staff: SignedIn;
 beforeAll(async () => {
   staff = await newStaff();
 });
-afterAll(removePeople);
 
 const searching = (text: string, more = "") =>
   directory(staff, `search=${encodeURIComponent(text)}${more && `&${more}`}`);

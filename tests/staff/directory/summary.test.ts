@@ -1,10 +1,8 @@
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { emailHint, phoneHint } from "../../../src/staff/directory/hints.ts";
 import { run } from "../../support/database.ts";
 import { newStaff } from "../../support/kyc.ts";
-import { deliverSearch, directory, duringEra, insertPeople, newEra, removePeople } from "../../support/staff.ts";
-
-afterAll(removePeople);
+import { deliverSearch, directory, duringEra, insertPeople, newEra } from "../../support/staff.ts";
 
 describe("The hint", () => {
   test.each([

@@ -83,18 +83,18 @@ describe("the simulated edge", () => {
     expect(answer).toMatchObject({ body: { size: 5 } });
   });
 
-  it.each<[Fault, number, number, boolean]>([
-    ["throw-before", 500, 0, false],
-    ["throw-after", 500, 1, false],
-    ["die-before", 0, 0, false],
-    ["die-after", 0, 1, false],
-  ])("a call with the fault %s fails, before or after its effect", async (fault, status, effects, sent) => {
+  it.each<[Fault, number, number]>([
+    ["throw-before", 500, 0],
+    ["throw-after", 500, 1],
+    ["die-before", 0, 0],
+    ["die-after", 0, 1],
+  ])("a call with the fault %s fails, before or after its effect", async (fault, status, effects) => {
     const simulation = new Simulation(1, probe);
     const faults = ({ binding }: BindingCall) => (binding === "D1" ? fault : undefined);
     const answer = await simulation.call("POST", `/row?key=${fault}`, {}, { faults });
     expect(answer === "died" ? 0 : answer.status).toBe(status);
     expect(await rows(fault)).toBe(effects);
-    expect(simulation.queue.held.length > 0).toBe(sent);
+    expect(simulation.queue.held).toEqual([]);
   });
 
   it.each<[Fault, number]>([
