@@ -5,13 +5,14 @@ import { stopClock } from "../support/clock.ts";
 import { run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
+import { differing } from "../support/snapshot.ts";
 import { findUnfitTexts } from "../support/stored-texts.ts";
 import { bodyOf, type Case, invalidCase, searchOf, validCase } from "./cases.ts";
 import { countRequests, findFaults, send } from "./check.ts";
 import { elsewhere, fixtures } from "./fixtures.ts";
 import { fillPath, type Operation, operationsOf } from "./operations.ts";
 import { parameters, setting } from "./setting.ts";
-import { differences, type Role, roles, type Stage, setStage, takeSnapshot } from "./stage.ts";
+import { type Role, roles, type Stage, setStage, takeSnapshot } from "./stage.ts";
 
 let document: OpenApiDocument;
 let stage: Stage;
@@ -120,7 +121,7 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
           expect(findFaults(document, operation.method, path, answer)).toEqual([]);
           const after = await takeSnapshot(stage);
           // Refused uploads count too, so that nobody can send files without limit.
-          const changed = differences(before, after).filter(
+          const changed = differing(before, after).filter(
             (table) => table !== "kyc_uploads" || operation.path !== "/api/users/kyc",
           );
           before = after;

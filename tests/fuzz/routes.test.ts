@@ -2,9 +2,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { type CallOptions, newIp } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
+import { differing } from "../support/snapshot.ts";
 import { findFaults, send } from "./check.ts";
 import { fillPath, type Operation, operationsOf } from "./operations.ts";
-import { differences, type Stage, setStage, takeSnapshot } from "./stage.ts";
+import { type Stage, setStage, takeSnapshot } from "./stage.ts";
 
 let document: OpenApiDocument;
 let stage: Stage;
@@ -39,7 +40,7 @@ async function ask(method: string, path: string, options: CallOptions = {}) {
 
 const pathOf = (operation: Operation) => fillPath(operation, { id: stage.target.userId });
 const withBody = () => operations.filter(({ body }) => body);
-const expectUnchanged = async () => expect(differences(before, await takeSnapshot(stage))).toEqual([]);
+const expectUnchanged = async () => expect(differing(before, await takeSnapshot(stage))).toEqual([]);
 const type = (value: string) => ({ "content-type": value });
 
 /** Operations that accept any body: the provider's browser sends it, and the response is a redirect. */
@@ -79,7 +80,7 @@ describe("every route of the document", () => {
     for (const operation of operations.filter(({ method }) => method === "GET")) {
       const earlier = await takeSnapshot(stage);
       await ask("GET", pathOf(operation));
-      const changed = differences(earlier, await takeSnapshot(stage));
+      const changed = differing(earlier, await takeSnapshot(stage));
       expect(changed, operation.name).toEqual(RECORDED_VIEWS.includes(operation.name) ? ["audit_logs"] : []);
     }
   });

@@ -89,7 +89,3 @@ export async function takeSnapshot({ actors, target }: Stage): Promise<Record<st
     Object.entries(JSON.parse(row ?? "{}")).map(([name, rows]) => [name, JSON.stringify(rows)]),
   );
 }
-
-/** The tables in which the two differ. */
-export const differences = (before: Record<string, string>, after: Record<string, string>) =>
-  Object.keys(after).filter((name) => before[name] !== after[name]);

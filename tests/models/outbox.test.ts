@@ -3,7 +3,7 @@ import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { replayStatements } from "../../scripts/replay.ts";
 import { urgencyOf } from "../../src/db/event-urgency.ts";
 import { testEnv } from "../support/client.ts";
-import { run } from "../support/database.ts";
+import { rows, run } from "../support/database.ts";
 import { newId } from "../support/ids.ts";
 import { insertUser } from "../support/platform.ts";
 import { databaseWithout } from "../support/production.ts";
@@ -41,16 +41,9 @@ interface Real {
   messages: Map<string, TaskMessage>;
 }
 
-const all = async <Row>(statement: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(statement)
-      .bind(...values)
-      .all<Row>()
-  ).results;
-
 /** Expects the database to match the model for every event. */
 async function expectState({ events }: Model, { userId }: Real): Promise<void> {
-  const found = await all<ModelEvent & { effects: number }>(
+  const found = await rows<ModelEvent & { effects: number }>(
     `select o.id, o.is_sent as isSent,
         (select count(*) from processed_events p where p.event_id = o.id) as effects,
         (select count(*) from dead_letters d where d.event_id = o.id and d.replayed_at is null) as dead
@@ -64,7 +57,7 @@ async function expectState({ events }: Model, { userId }: Real): Promise<void> {
     dead,
   }));
   expect(found).toEqual(expected.sort((a, b) => (a.id < b.id ? -1 : 1)));
-  const [notes] = await all<{ n: number }>("select count(*) as n from notifications where user_id = ?", userId);
+  const [notes] = await rows<{ n: number }>("select count(*) as n from notifications where user_id = ?", userId);
   expect(notes?.n).toBe(events.filter(({ hasEffect }) => hasEffect).length);
 }
 
@@ -161,7 +154,7 @@ const replay = step(
   async ({ events }) => {
     const event = events.find(({ dead }) => dead > 0);
     if (!event) return;
-    const [letter] = await all<{ id: string }>(
+    const [letter] = await rows<{ id: string }>(
       "select id from dead_letters where event_id = ? and replayed_at is null",
       event.id,
     );

@@ -16,8 +16,9 @@ export const asText = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.
 export const file = (bytes: Uint8Array, name = "id.jpg", type = "image/jpeg") =>
   new File([Uint8Array.from(bytes)], name, { type });
 
-const uint16 = (value: number) => [value >> 8, value & 255];
-const uint32 = (value: number) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255];
+/** Big-endian numbers. */
+export const uint16 = (value: number) => [value >> 8, value & 255];
+export const uint32 = (value: number) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255];
 
 /** A segment of a JPEG. */
 export const segment = (marker: number, content: Uint8Array | number[] | string) => {
@@ -25,7 +26,7 @@ export const segment = (marker: number, content: Uint8Array | number[] | string)
   return concat([0xff, marker], uint16(bytes.length + 2), bytes);
 };
 
-const JFIF = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
+export const JFIF = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
 
 /** A grey JPEG of one block, with these segments after its first and these bytes after its end. */
 export function jpeg({ width = 8, height = 8, segments = [] as Uint8Array[], trailer = new Uint8Array() } = {}): Bytes {
@@ -98,14 +99,18 @@ export function png({ width = 1, height = 1, chunks = [] as Uint8Array[], traile
 
 const LOSSY = fromBase64("UklGRiQAAABXRUJQVlA4IBgAAAAwAQCdASoBAAEAAwA0JaQAA3AA/vuUAAA=").slice(12);
 
-const little = (value: number, bytes: number) => Array.from({ length: bytes }, (_, i) => (value >> (8 * i)) & 255);
+/** A little-endian number of `bytes` bytes. */
+export const little = (value: number, bytes: number) =>
+  Array.from({ length: bytes }, (_, i) => (value >>> (8 * i)) & 255);
 
-const riffChunk = (type: string, content: Uint8Array | number[] | string) => {
+/** A chunk of a WebP; `isPadded` is false for the error of programs that omit the padding of odd lengths. */
+export const riffChunk = (type: string, content: Uint8Array | number[] | string, isPadded = true) => {
   const bytes = concat(content);
-  return concat(type, little(bytes.length, 4), bytes, bytes.length % 2 ? [0] : []);
+  return concat(type, little(bytes.length, 4), bytes, bytes.length % 2 && isPadded ? [0] : []);
 };
 
-const riff = (...chunks: Uint8Array[]) => {
+/** A WebP of these chunks. */
+export const riff = (...chunks: Uint8Array[]) => {
   const content = concat("WEBP", ...chunks);
   return concat("RIFF", little(content.length, 4), content);
 };

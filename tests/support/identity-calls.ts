@@ -56,11 +56,3 @@ export async function dispute(identifier: string, options: CallOptions = {}) {
   const verification_token = await freshToken(identifier, options);
   return call("POST", "/api/auth/identity/dispute", { ...options, json: { identifier, verification_token } });
 }
-
-/** Makes the sign-in and the last proof of the user's sessions this much older, in milliseconds. */
-export const age = (userId: string, milliseconds: number) =>
-  run(
-    "update sessions set created_at = created_at - ?1, proved_at = proved_at - ?1 where user_id = ?2",
-    milliseconds,
-    userId,
-  );

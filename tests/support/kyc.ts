@@ -31,8 +31,8 @@ export async function promote({ userId }: SignedIn, role = "staff"): Promise<voi
   await run("update users set role = ? where id = ?", role, userId);
 }
 
-export async function newStaff(): Promise<SignedIn> {
-  const staff = await newUser();
+export async function newStaff(env: Partial<Env> = {}): Promise<SignedIn> {
+  const staff = await newUser(env);
   await promote(staff);
   return staff;
 }

@@ -264,6 +264,3 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
     },
   };
 }
-
-/** The provider's public key as a shared secret, for tokens that confuse the two kinds of key. */
-export const publicKeyAsSecret = new TextEncoder().encode(JSON.stringify(publicJwk));

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { type CallOptions, call, newEmail, newIp, type SignedIn, signUp } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { countOf, rows, run } from "../../support/database.ts";
-import { age, setIdentifier, signInAgain } from "../../support/identity-calls.ts";
+import { setIdentifier, signInAgain } from "../../support/identity-calls.ts";
 import { documented, newUser, promote, submit } from "../../support/kyc.ts";
-import { addPasskey } from "../../support/passkeys.ts";
+import { addPasskey, age } from "../../support/passkeys.ts";
 import { costOf } from "../../support/simulator/budget.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 import { newAdmin } from "../../support/staff.ts";
@@ -294,7 +294,7 @@ describe("GET users/export", () => {
     const user = await newUser();
     await insertLists(user.userId, 501, "word");
     const { body } = await exported(user);
-    await age(user.userId, 10 * MINUTE);
+    await age(user, 10 * MINUTE);
     for (const query of ["", `?cursor=${body.data.next_cursor}`]) {
       const refused = await exported(user, query);
       expect([refused.status, refused.body.error?.code]).toEqual([403, "reauthentication_required"]);

@@ -3,7 +3,6 @@ import { type Answer, call, newEmail, newIp, newPhone, type SignedIn, signUp } f
 import { useClock } from "../../support/clock.ts";
 import { countOf, rows } from "../../support/database.ts";
 import {
-  age,
   freshToken,
   getIdentity,
   prove as proveWith,
@@ -12,6 +11,7 @@ import {
   setIdentifier,
 } from "../../support/identity-calls.ts";
 import { fakeProviders, newPerson, type Providers } from "../../support/openid.ts";
+import { age } from "../../support/passkeys.ts";
 
 const MINUTE = 60_000;
 const SECOND = 1_000;
@@ -60,21 +60,21 @@ async function wellConnected(route: string): Promise<SignedIn> {
 describe.each(Object.entries(routes))("%s asks for a proof", (route, send) => {
   it("accepts a sign-in of 9:59 and refuses one of 10 minutes", async () => {
     const user = await wellConnected(route);
-    await age(user.userId, 10 * MINUTE);
+    await age(user, 10 * MINUTE);
     expect(refusal(await send(user))).toEqual([403, "reauthentication_required"]);
     const late = await wellConnected(route);
-    await age(late.userId, 9 * MINUTE + 59 * SECOND);
+    await age(late, 9 * MINUTE + 59 * SECOND);
     expect((await send(late)).status).toBe(200);
   });
 
   it("accepts a proof of 9:59 and refuses one of 10 minutes", async () => {
     const user = await wellConnected(route);
-    await age(user.userId, DAY);
+    await age(user, DAY);
     expect((await prove(user.access, await freshToken(user.identifier))).status).toBe(200);
-    await age(user.userId, 10 * MINUTE);
+    await age(user, 10 * MINUTE);
     expect(refusal(await send(user))).toEqual([403, "reauthentication_required"]);
     expect((await prove(user.access, await freshToken(user.identifier))).status).toBe(200);
-    await age(user.userId, 9 * MINUTE + 59 * SECOND);
+    await age(user, 9 * MINUTE + 59 * SECOND);
     expect((await send(user)).status).toBe(200);
   });
 });
@@ -82,7 +82,7 @@ describe.each(Object.entries(routes))("%s asks for a proof", (route, send) => {
 describe("POST auth/proof", () => {
   it("proves this session alone, uses the token up, opens no session and writes one audit row", async () => {
     const user = await newUser();
-    await age(user.userId, DAY);
+    await age(user, DAY);
     expect(await provedUntil(user)).toBeNull();
     const token = await freshToken(user.identifier);
     const sessions = await countOf("sessions", user.userId);

@@ -1,15 +1,10 @@
 import { call, newIp } from "../../support/client.ts";
+import { newStaff } from "../../support/kyc.ts";
 import { addPasskey, signInOptions } from "../../support/passkeys.ts";
 import { flow } from "../flow-table.ts";
-import { newUser, sql, tokenFor } from "../people.ts";
+import { tokenFor } from "../people.ts";
 
 const SESSION = "/console/session";
-
-async function newStaff(env: Partial<Env> = {}) {
-  const staff = await newUser(env);
-  await sql("update users set role = 'staff' where id = ?", staff.userId);
-  return staff;
-}
 
 /** A member of staff with the cookie of a console session. */
 export async function openConsoleOf(env: Partial<Env> = {}) {

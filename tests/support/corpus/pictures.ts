@@ -1,10 +1,6 @@
 // Pictures that decode to visible pixels, and the ways in which cameras and editors write them.
 
-import { type Bytes, chunk, concat, segment } from "../documents.ts";
-
-const uint16 = (value: number) => [value >> 8, value & 255];
-const uint32 = (value: number) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255];
-const little = (value: number, bytes: number) => Array.from({ length: bytes }, (_, i) => (value >>> (8 * i)) & 255);
+import { type Bytes, chunk, concat, JFIF, little, riffChunk, segment, uint16, uint32 } from "../documents.ts";
 
 /** Packs bits, first bit first, into bytes; the last one is filled with `fill`. */
 function pack(bits: string, fill: "0" | "1"): number[] {
@@ -12,7 +8,6 @@ function pack(bits: string, fill: "0" | "1"): number[] {
   return (padded.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2));
 }
 
-const JFIF = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
 const SIDE = 32;
 const BLOCKS = (SIDE / 8) ** 2;
 
@@ -166,16 +161,6 @@ export function tiff(orientation: number, place: string, isLittle = false): Byte
 
 export const exifSegment = (orientation: number, place: string, isLittle = false) =>
   segment(0xe1, concat("Exif\0\0", tiff(orientation, place, isLittle)));
-
-export const riffChunk = (type: string, content: Uint8Array | number[] | string, isPadded = true) => {
-  const bytes = concat(content);
-  return concat(type, little(bytes.length, 4), bytes, bytes.length % 2 && isPadded ? [0] : []);
-};
-
-export const riff = (...chunks: Uint8Array[]) => {
-  const content = concat("WEBP", ...chunks);
-  return concat("RIFF", little(content.length, 4), content);
-};
 
 /** A lossless picture of one colour: five prefix codes with one symbol each, so it needs no pixel data (RFC 9649). */
 export function losslessChunk(side = 16): Bytes {

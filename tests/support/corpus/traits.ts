@@ -1,8 +1,8 @@
 // One small file per trait of real-world files, and its expected outcome.
 
-import { ascii, type Bytes, chunk, concat, segment } from "../documents.ts";
+import { ascii, type Bytes, chunk, concat, JFIF, riff, riffChunk, segment } from "../documents.ts";
 import { pdfTraits } from "./pdf-traits.ts";
-import { drawing, exifSegment, extended, fileType, losslessChunk, photo, riff, riffChunk, tiff } from "./pictures.ts";
+import { drawing, exifSegment, extended, fileType, losslessChunk, photo, tiff } from "./pictures.ts";
 
 export type Verdict =
   /** Stored as exactly these bytes. */
@@ -28,7 +28,6 @@ const onlyOrientation = (orientation: number) => segment(0xe1, concat("Exif\0\0"
 const jpeg = (kept: Bytes = photo()): Verdict => ({ type: "image/jpeg", kept });
 const icc = segment(0xe2, concat("ICC_PROFILE\0\x01\x01", "a profile"));
 const adobe = segment(0xee, concat("Adobe\0", [100, 0, 0, 0, 0, 2]));
-const jfif = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
 /** With a thumbnail of this size, three bytes a pixel. */
 const jfifWith = (width: number, height: number, pixels: string) =>
   segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, width, height], pixels));
@@ -68,8 +67,8 @@ const jpegs: readonly Trait[] = [
   ],
   [
     "jpeg-with-exif-before-jfif",
-    photo({ first: [exifSegment(3, PLACE), jfif] }),
-    jpeg(photo({ first: [onlyOrientation(3), jfif] })),
+    photo({ first: [exifSegment(3, PLACE), JFIF] }),
+    jpeg(photo({ first: [onlyOrientation(3), JFIF] })),
   ],
   [
     "jpeg-whose-second-exif-contradicts-the-first",
@@ -98,7 +97,7 @@ const jpegs: readonly Trait[] = [
   [
     "jpeg-with-a-thumbnail-and-exif-in-any-order",
     photo({ first: [exifSegment(8, PLACE), jfifWith(5, 1, PLACE), jfifWith(1, 5, PLACE)] }),
-    jpeg(photo({ first: [onlyOrientation(8), jfif] })),
+    jpeg(photo({ first: [onlyOrientation(8), JFIF] })),
   ],
   ["jpeg-with-text-in-its-first-header", photo({ first: [jfifWith(0, 0, PLACE)] }), jpeg()],
   ["jpeg-with-a-jfif-extension", photo({ before: [segment(0xe0, concat("JFXX\0\x10", photo()))] }), jpeg()],
