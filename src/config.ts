@@ -8,6 +8,7 @@ import {
   readSocial,
   socialOriginsOf,
   socialSettings,
+  socialSwitches,
 } from "./auth/social/social-settings.ts";
 import { consoleSettings, findHalfConfiguredAccess, readConsole } from "./console/console-settings.ts";
 import {
@@ -16,11 +17,13 @@ import {
   MAX_NAME_AND_DOMAIN,
   providerOriginsOf,
   providerSettings,
+  providerSwitches,
   readProviderSettings,
 } from "./delivery/provider-settings.ts";
 import { findInsecureWebhook, webhookSettings } from "./delivery/webhook-settings.ts";
 import { type Config, ConfigError, readSharedSettings, sharedSettings } from "./platform/config/config.ts";
 import { importSharedKeys, type Keyring } from "./platform/config/keyring.ts";
+import { isUnset } from "./platform/config/settings.ts";
 import { STAFF_VIEWS_PER_HOUR, staffViewSettings } from "./sessions/staff-view-settings.ts";
 import { REFUSAL_FLUSH_MS, refusalSettings } from "./staff/figures/refusal-settings.ts";
 import { KYC_APPROVALS, kycReviewSettings } from "./staff/kyc-review/kyc-review-settings.ts";
@@ -45,14 +48,26 @@ const settings = z.object({
 /** Name of every variable and secret that the Worker reads. */
 export const settingNames: readonly string[] = Object.keys(settings.shape).filter((name) => name !== "EMAIL");
 
+/** Secrets of providers, each with the variable that switches its provider on. Without it, the secret is ignored. */
+export const providerSwitchOf: Readonly<Record<string, string>> = { ...providerSwitches, ...socialSwitches };
+
 /**
- * Parses the Worker's variables and secrets.
+ * Only a variable switches a provider on, because variables change together with a version and a secret changes at
+ * once: otherwise adding or removing a provider would pass through an incomplete configuration.
+ */
+function withoutUnusedSecrets(env: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const unused = Object.entries(providerSwitchOf).filter(([, variable]) => isUnset(env[variable]));
+  return { ...env, ...Object.fromEntries(unused.map(([secret]) => [secret, undefined])) };
+}
+
+/**
+ * Parses the Worker's variables and secrets. A secret whose provider is not switched on is ignored.
  *
  * @throws ConfigError if one is missing, malformed or weak. There are no insecure defaults: no request is served in
  *   that case.
  */
 export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
-  const parsed = settings.safeParse(env);
+  const parsed = settings.safeParse(withoutUnusedSecrets(env));
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
   }

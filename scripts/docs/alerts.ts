@@ -25,7 +25,7 @@ const help: Readonly<Record<AlertName, Help>> = {
       "Messages to five recipients in a row failed at a provider. It is not called for 30 seconds, then one message probes it.",
     check: "`delivery_try` lines of that `provider`, and the provider's status page.",
     action:
-      "None while another provider delivers. If the provider is down for hours, remove its settings and deploy. To close the breaker by hand, delete its row in `provider_breakers`.",
+      "None while another provider delivers. If the provider is down for hours, remove its variables and deploy, then delete its secret, see [deployment](deploy.md#adding-and-removing-a-provider). To close the breaker by hand, delete its row in `provider_breakers`.",
   },
   bucket_failed: {
     symptom: "R2 did not respond. The caller got 503.",
@@ -35,7 +35,8 @@ const help: Readonly<Record<AlertName, Help>> = {
   configuration_refused: {
     symptom: "The configuration is invalid. Every route returns 503.",
     check: "`reason` names the setting. `npm run doctor -- --env production` names all of them.",
-    action: "Correct the setting and deploy, or roll back to the previous version.",
+    action:
+      "Correct the setting and deploy, or roll back to the previous version. If a secret was deleted, set it again with `npx wrangler secret put NAME --env production`, which applies at once.",
   },
   database_failed: {
     symptom: "D1 failed or did not respond in time. The caller got 503, or a task is retried.",

@@ -25,21 +25,21 @@ const variables: Readonly<Record<string, string>> = {
     "optional, 60000 by default, 0 to 3600000; how often an isolate stores how many requests it has refused, in milliseconds; 0 turns the counting off",
   KYC_APPROVALS:
     "optional, 1 by default; with 2 a KYC is approved only when two reviewers have approved the same version",
-  SPARROW_FROM: "optional; the sender identity registered at Sparrow SMS",
+  SPARROW_FROM: "optional; the sender identity registered at Sparrow SMS, which it switches on",
   SPARROW_URL: "optional; `https://api.sparrowsms.com/v2/sms/` by default",
-  SMS_FALLBACK_URL: "optional; gateway for text messages that Sparrow does not accept",
+  SMS_FALLBACK_URL: "optional; gateway for text messages that Sparrow does not accept; switches the fallback on",
   SMS_DAILY_BUDGET:
-    "SMS provider calls per day (Asia/Kathmandu), a positive integer; required in development, and if Sparrow or the fallback is configured",
+    "SMS provider calls per day (Asia/Kathmandu), a positive integer; required in development, and with SPARROW_FROM or SMS_FALLBACK_URL",
   EMAIL_FROM: "optional; sender of e-mails, in a domain onboarded to Cloudflare Email Service",
   EMAIL_DAILY_BUDGET: "optional, 10000 by default; codes by e-mail per day (Asia/Kathmandu), a positive integer",
-  GOOGLE_CLIENT_ID: 'optional; the OAuth client of type "Web application"',
+  GOOGLE_CLIENT_ID: 'optional; the OAuth client of type "Web application"; switches sign-in with Google on',
   GOOGLE_NATIVE_CLIENT_IDS: "optional; the client ids of the native apps, comma-separated",
   GOOGLE_ENDPOINTS:
     "optional; JSON of `{issuer, authorization, token, jwks, revocation?}` that replaces Google's own endpoints; https in production",
-  APPLE_CLIENT_ID: "optional; the Services ID of the browser flow",
+  APPLE_CLIENT_ID: "optional; the Services ID of the browser flow; switches sign-in with Apple on",
   APPLE_NATIVE_CLIENT_IDS: "optional; the bundle ids of the native apps, comma-separated",
-  APPLE_TEAM_ID: "optional; the id of the team",
-  APPLE_KEY_ID: 'optional; the id of the team\'s "Sign in with Apple" key',
+  APPLE_TEAM_ID: "the id of the team; required with APPLE_CLIENT_ID",
+  APPLE_KEY_ID: 'the id of the team\'s "Sign in with Apple" key; required with APPLE_CLIENT_ID',
   APPLE_ENDPOINTS: "optional; as GOOGLE_ENDPOINTS",
   PASSKEY_RP_ID:
     "optional; the domain that passkeys are bound to, best the registrable one (`powerbank.example`), so that dashboards and apps below it share them. Never change it: every passkey would be lost",
@@ -68,11 +68,13 @@ const secrets: Readonly<Record<string, string>> = {
   LOOKUP_SECRET: "32 random bytes, base64url; key of the hashes by which rows are found",
   TEST_IDENTIFIERS:
     "optional; at most 5 `{identifier, code, until}` for store reviewers, `until` at most 30 days ahead",
-  SPARROW_TOKEN: "optional; Sparrow SMS",
-  SMS_FALLBACK_SECRET: "optional; `whsec_` and 24 to 64 bytes, base64; signs requests to SMS_FALLBACK_URL",
-  FCM_SERVICE_ACCOUNT: "optional; JSON file of a Google service account that may send by Firebase Cloud Messaging",
-  GOOGLE_CLIENT_SECRET: "optional; required with GOOGLE_CLIENT_ID",
-  APPLE_PRIVATE_KEY: "optional; the text of the .p8 file, with line breaks or with `\\n` instead",
+  SPARROW_TOKEN: "Sparrow SMS; required with SPARROW_FROM",
+  SMS_FALLBACK_SECRET:
+    "`whsec_` and 24 to 64 bytes, base64; signs requests to SMS_FALLBACK_URL, with which it is required",
+  FCM_SERVICE_ACCOUNT:
+    "optional; JSON file of a Google service account that may send by Firebase Cloud Messaging; switches push on",
+  GOOGLE_CLIENT_SECRET: "the secret of that client; required with GOOGLE_CLIENT_ID",
+  APPLE_PRIVATE_KEY: "the text of the .p8 file, with line breaks or with `\\n` instead; required with APPLE_CLIENT_ID",
   WEBHOOKS:
     "optional; JSON array of at most 5 `{url, secrets}`: https (in development also http on loopback), and 1 to 3 different secrets, each `whsec_` and 24 to 64 bytes, base64",
 };

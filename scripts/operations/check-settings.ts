@@ -3,7 +3,7 @@ import { type Config, ConfigError } from "../../src/platform/config/config.ts";
 import { newSecrets } from "../secrets.ts";
 import type { DeployedEnvironment, Environment } from "./configuration.ts";
 import { error, type Finding, warning } from "./finding.ts";
-import { optionalSecrets, putSecret } from "./provider-secrets.ts";
+import { checkUnusedSecrets, optionalSecrets, putSecret } from "./provider-secrets.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 const MAX_TEST_IDENTIFIER_DAYS = 30;
@@ -33,6 +33,7 @@ export function checkSettings(
   const closed = "is empty, so no web page on another origin can call the API";
   return [
     ...placeholders,
+    ...checkUnusedSecrets(settings, env),
     ...checkSecrets(config),
     ...checkTestIdentifiers(config, now),
     ...(env ? checkProduction(config) : []),

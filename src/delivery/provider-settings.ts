@@ -93,6 +93,12 @@ export const providerSettings = {
 
 type ProviderSettings = z.infer<z.ZodObject<typeof providerSettings>>;
 
+/** Secrets of message providers, each with the variable that switches its provider on. */
+export const providerSwitches = {
+  SPARROW_TOKEN: "SPARROW_FROM",
+  SMS_FALLBACK_SECRET: "SMS_FALLBACK_URL",
+} as const satisfies Partial<Record<keyof ProviderSettings, keyof ProviderSettings>>;
+
 /** Default of EMAIL_DAILY_BUDGET. */
 const DEFAULT_EMAIL_DAILY_BUDGET = 10_000;
 
@@ -139,11 +145,9 @@ export function findHalfConfigured(value: ProviderSettings, isDevelopment: boole
   );
   return (
     needs("SPARROW_TOKEN", "SPARROW_FROM") ??
-    needs("SPARROW_FROM", "SPARROW_TOKEN") ??
-    needs("SPARROW_TOKEN", "SPARROW_URL") ??
-    needs("SMS_FALLBACK_URL", "SMS_FALLBACK_SECRET") ??
+    needs("SPARROW_FROM", "SPARROW_URL") ??
     needs("SMS_FALLBACK_SECRET", "SMS_FALLBACK_URL") ??
-    needs("SMS_DAILY_BUDGET", "SPARROW_TOKEN") ??
+    needs("SMS_DAILY_BUDGET", "SPARROW_FROM") ??
     needs("SMS_DAILY_BUDGET", "SMS_FALLBACK_URL") ??
     (isDevelopment && value.SMS_DAILY_BUDGET === undefined ? "SMS_DAILY_BUDGET: required" : undefined) ??
     needs("EMAIL", "EMAIL_FROM") ??

@@ -25,10 +25,9 @@ const fourSecrets = ["a", "b", "c", "d"].map((each) => `whsec_${btoa(each.repeat
 
 describe("An incomplete provider configuration disables all routes, and the log names the missing setting", () => {
   const cases: [string, Record<string, unknown>][] = [
-    ["SPARROW_FROM", { SPARROW_FROM: undefined }],
-    ["SPARROW_FROM", { SPARROW_FROM: "" }],
     ["SPARROW_TOKEN", { SPARROW_TOKEN: " " }],
-    ["SPARROW_TOKEN", { SPARROW_TOKEN: undefined, SPARROW_FROM: undefined, SPARROW_URL: "https://sparrow.example" }],
+    ["SPARROW_FROM", { SPARROW_TOKEN: undefined, SPARROW_FROM: undefined, SPARROW_URL: "https://sparrow.example" }],
+    ["SPARROW_FROM", { SPARROW_FROM: " ", SPARROW_URL: "https://sparrow.example" }],
     ["SPARROW_URL", { SPARROW_URL: "http://sparrow.example" }],
     ["SPARROW_URL", { SPARROW_URL: "sparrow.example" }],
     ["SPARROW_URL", { SPARROW_URL: "https://canary:canary@sparrow.example" }],
@@ -37,7 +36,6 @@ describe("An incomplete provider configuration disables all routes, and the log 
     ["SMS_FALLBACK_SECRET", { SMS_FALLBACK_SECRET: `whsec_${btoa("canary-of-too-few-bytes")}` }],
     ["SMS_FALLBACK_SECRET", { SMS_FALLBACK_SECRET: `whsec_${btoa("canary".repeat(12))}` }],
     ["SMS_FALLBACK_SECRET", { SMS_FALLBACK_SECRET: `whsec_${btoa("canary".padEnd(65, "."))}` }],
-    ["SMS_FALLBACK_URL", { SMS_FALLBACK_URL: undefined }],
     ["SMS_FALLBACK_URL", { SMS_FALLBACK_URL: "http://sms.example.net" }],
     ["SMS_FALLBACK_URL", { SMS_FALLBACK_URL: "ftp://sms.example.net" }],
     ["SMS_DAILY_BUDGET", { SMS_DAILY_BUDGET: undefined }],
@@ -106,6 +104,25 @@ describe("An incomplete provider configuration disables all routes, and the log 
     }
     for (const host of ["crm.example.org", "localhost.example.org", "127.0.0.1.example.org", "192.168.0.7"]) {
       expect(await statusWith(`http://${host}/in`), host).toBe(503);
+    }
+  });
+
+  test("ignores a secret without the variable that switches its provider on, even a malformed one", async () => {
+    const cases: [Record<string, unknown>, string[]][] = [
+      [{ SPARROW_FROM: undefined }, ["smsFallback", "email"]],
+      [{ SPARROW_FROM: " ", SMS_FALLBACK_URL: "", SMS_DAILY_BUDGET: undefined }, ["email"]],
+      [{ SMS_FALLBACK_URL: undefined }, ["sparrow", "email"]],
+      [{ SMS_FALLBACK_URL: undefined, SMS_FALLBACK_SECRET: "malformed" }, ["sparrow", "email"]],
+      [{ GOOGLE_CLIENT_SECRET: "without an id" }, ["sparrow", "smsFallback", "email"]],
+      [{ APPLE_PRIVATE_KEY: "malformed" }, ["sparrow", "smsFallback", "email"]],
+    ];
+    for (const [changes, used] of cases) {
+      const env = productionEnv(changes);
+      const answer = await call("GET", "/.well-known/jwks.json", { env });
+      expect(answer.status, JSON.stringify(changes)).toBe(200);
+      const { config } = await buildDeps(env, createExecutionContext(), "settings");
+      expect(Object.keys(config.providers), JSON.stringify(changes)).toEqual(used);
+      expect(Object.keys(config.social)).toEqual(["redirectUris"]);
     }
   });
 

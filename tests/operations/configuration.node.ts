@@ -160,6 +160,7 @@ test("each weak setting is reported without the value of any secret", () => {
     [{ CORS_ORIGINS: "" }, /^warning CORS_ORIGINS: is empty/],
     [{ SPARROW_FROM: "PowerBank" }, /^error SPARROW_TOKEN: required with SPARROW_FROM/],
     [{ GOOGLE_CLIENT_ID: "id" }, /^error GOOGLE_CLIENT_SECRET: /],
+    [{ SPARROW_TOKEN: LOOKUP_SECRET }, /^warning SPARROW_TOKEN: is not used, because SPARROW_FROM is not set/],
     [{ SMS_DAILY_BUDGET: "" }, /^error SMS_DAILY_BUDGET: required/],
     [{ TEST_IDENTIFIERS: testers("2026-11-25", 1) }, /^error TEST_IDENTIFIERS \+97…: ended on 2026-11-25/],
     [

@@ -9,6 +9,7 @@ import { deploymentSteps, rehearseDeployment, runDeployment } from "../../script
 import { rehearseRollback, runRollback } from "../../scripts/operations/run-rollback.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
 import { parseConfig } from "../../src/config.ts";
+import type { Config } from "../../src/platform/config/config.ts";
 import { FakeAccount } from "./fake-account.ts";
 
 let folder = "";
@@ -167,9 +168,15 @@ function diffLines(a: string, b: string): number {
 
 test("new secrets are saved for the deployer only and never printed", async () => {
   fillIn();
-  const { text } = await deploy({ FCM_SERVICE_ACCOUNT: "given by the environment" });
+  const given = JSON.stringify({
+    project_id: "power-bank",
+    client_email: "push@power-bank.iam.gserviceaccount.com",
+    private_key: "-----BEGIN PRIVATE KEY-----",
+  });
+  const { isOk, text } = await deploy({ FCM_SERVICE_ACCOUNT: given });
+  assert.ok(isOk, text);
   const { secrets } = account;
-  assert.equal(secrets.FCM_SERVICE_ACCOUNT, "given by the environment");
+  assert.equal(secrets.FCM_SERVICE_ACCOUNT, given);
   assert.equal(statSync(file("secrets.json")).mode & 0o777, 0o600);
   const kept = JSON.parse(readFileSync(file("secrets.json"), "utf8"));
   assert.deepEqual(Object.keys(kept), ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS", "LOOKUP_SECRET"]);
@@ -452,6 +459,78 @@ test("a provider without its secret stops a deployment, and with it the deployme
   assert.ok(given.isOk, given.text);
   assert.equal(account.secrets.SPARROW_TOKEN, "a token");
 });
+
+/** Each provider with a secret and variables, the first of which switches it on. */
+const providers = [
+  {
+    name: "Sparrow",
+    vars: { SPARROW_FROM: "PowerBank" },
+    secret: ["SPARROW_TOKEN", "a token"],
+    settingsIn: ({ providers: { sparrow } }: Config) => sparrow,
+  },
+  {
+    name: "the SMS fallback",
+    vars: { SMS_FALLBACK_URL: "https://sms.powerbank.test/send" },
+    secret: ["SMS_FALLBACK_SECRET", `whsec_${btoa("a".repeat(24))}`],
+    settingsIn: ({ providers: { smsFallback } }: Config) => smsFallback,
+  },
+  {
+    name: "Google",
+    vars: { GOOGLE_CLIENT_ID: "id", GOOGLE_NATIVE_CLIENT_IDS: "other" },
+    secret: ["GOOGLE_CLIENT_SECRET", "a secret"],
+    settingsIn: ({ social: { google } }: Config) => google,
+  },
+  {
+    name: "Apple",
+    vars: { APPLE_CLIENT_ID: "id", APPLE_TEAM_ID: "team", APPLE_KEY_ID: "key" },
+    secret: ["APPLE_PRIVATE_KEY", "-----BEGIN PRIVATE KEY-----"],
+    settingsIn: ({ social: { apple } }: Config) => apple,
+  },
+] as const;
+
+/** Lists each command from now on after which a version with traffic refuses its configuration. */
+function watchOutages(): string[] {
+  const { wrangler } = account;
+  const outages: string[] = [];
+  Object.assign(account, {
+    wrangler: (...given: Parameters<typeof wrangler>) => {
+      const result = wrangler(...given);
+      if (!account.isServing) outages.push(given[0].join(" "));
+      return result;
+    },
+  });
+  return outages;
+}
+
+for (const { name, vars, secret, settingsIn } of providers) {
+  for (const way of ["by the environment", "by wrangler secret put"]) {
+    test(`the service stays up while ${name} is added, with its secret set ${way}, and removed`, async () => {
+      fillIn();
+      assert.ok((await deploy()).isOk);
+      const outages = watchOutages();
+      const without = toml();
+      const [secretName, value] = secret;
+      const isInEnvironment = way === "by the environment";
+      if (!isInEnvironment) assert.ok(account.wrangler(["secret", "put", secretName], value).ok);
+      const lines = Object.entries(vars).map(([variable, text]) => `\n${variable} = "${text}"`);
+      writeFileSync(file("wrangler.toml"), without.replace("[env.production.vars]", `$&${lines.join("")}`));
+      const addition = newDeployment(isInEnvironment ? { [secretName]: value } : {}, [50]);
+      assert.ok(await runDeployment(addition.deployment), addition.output.join("\n"));
+      assert.ok(account.config && settingsIn(account.config));
+
+      writeFileSync(file("wrangler.toml"), without);
+      const removal = newDeployment({}, [50]);
+      assert.ok(await runDeployment(removal.deployment), removal.output.join("\n"));
+      assert.ok(account.config && !settingsIn(account.config));
+      const warning = `! ${secretName}: is not used, because ${Object.keys(vars)[0]} is not set`;
+      assert.ok(removal.output.some((line) => line.includes(warning)));
+      assert.ok(account.wrangler(["secret", "delete", secretName]).ok);
+      const { isOk, text } = await deploy();
+      assert.ok(isOk && !text.includes("is not used"), text);
+      assert.deepEqual(outages, []);
+    });
+  }
+}
 
 test("a dry run prints every command and only builds the bundle", () => {
   const { deployment, output } = newDeployment();

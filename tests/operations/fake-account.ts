@@ -1,12 +1,20 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type DeployedEnvironment, readConfiguration, textVars } from "../../scripts/operations/configuration.ts";
 import type { Wrangler, WranglerResult } from "../../scripts/operations/wrangler.ts";
+import { parseConfig } from "../../src/config.ts";
+import { type Config, ConfigError } from "../../src/platform/config/config.ts";
 
 /** Thrown by a command that wrangler would refuse; its message is what wrangler prints. */
 class Refused extends Error {}
 
 const refuse = (message: string): never => {
   throw new Refused(message);
+};
+
+const varsOf = (args: readonly string[]) => {
+  const [env, path = ""] = ["--env", "--config"].map((name) => args[args.indexOf(name) + 1]);
+  return textVars(readConfiguration(path, env as DeployedEnvironment));
 };
 
 /**
@@ -32,6 +40,10 @@ export class FakeAccount {
   deployments: { created_on: string; versions: { version_id: string; percentage: number }[] }[] = [];
   /** Versions without code, which setting the secrets of a new Worker creates. */
   private readonly empty = new Set<string>();
+  /** The variables of the latest version, which a changed secret keeps. */
+  private vars: Record<string, string> = {};
+  /** The variables and secrets of each version. */
+  private readonly settings = new Map<string, Record<string, unknown>>();
   /** Versions whose health check fails. */
   unhealthy = new Set<string>();
   /** The host of the Worker, once a deployment has named one. */
@@ -81,15 +93,13 @@ export class FakeAccount {
         if (!this.isWorkerThere) refuse('Worker "users-api" (env: production) not found.');
         return JSON.stringify(Object.keys(this.secrets).map((name) => ({ name, type: "secret_text" })));
       case "secret bulk":
-        Object.assign(this.secrets, JSON.parse(input));
-        // wrangler uploads an empty Worker, and then the secrets make another version of it.
-        for (const _ of this.isWorkerThere ? [] : ["upload", "secrets"]) {
-          const version = this.newVersion();
-          this.empty.add(version);
-          this.split([version, 100]);
-        }
-        this.isWorkerThere = true;
-        return "";
+        return this.changeSecrets({ ...this.secrets, ...JSON.parse(input) });
+      case "secret put":
+        return this.changeSecrets({ ...this.secrets, [third]: input });
+      case "secret delete": {
+        const { [third]: deleted = refuse(`Secret "${third}" not found`), ...others } = this.secrets;
+        return this.changeSecrets(others);
+      }
       case "d1 migrations":
         return this.migrate(args, fourth);
       case "d1 execute":
@@ -100,7 +110,7 @@ export class FakeAccount {
       case "versions view":
         return JSON.stringify({ id: third, resources: { bindings: this.bindingsOf(third) } });
       case "versions upload":
-        return `Worker Version ID: ${this.newVersion()}`;
+        return `Worker Version ID: ${this.newVersion(varsOf(args))}`;
       case "versions deploy":
         return this.split(...args.flatMap((each) => this.shareOf(each)));
       case "triggers deploy":
@@ -146,14 +156,33 @@ export class FakeAccount {
     }
     if (Object.keys(this.secrets).length < 4) refuse("The following required secrets have not been set");
     if (!this.isWorkerThere) refuse("The following required secrets have not been set: this Worker does not exist yet");
-    const version = this.newVersion();
+    const version = this.newVersion(varsOf(args));
     this.domain = args[args.indexOf("--domain") + 1];
     this.split([version, 100]);
     return `Current Version ID: ${version}`;
   }
 
-  private newVersion(): string {
+  /**
+   * A changed secret makes a version with the latest code and variables, and gives it all traffic at once. For a new
+   * Worker, wrangler uploads an empty version first.
+   */
+  private changeSecrets(secrets: Record<string, string>): string {
+    const latest = this.versions.at(-1);
+    const isEmpty = latest === undefined || this.empty.has(latest);
+    this.secrets = secrets;
+    for (const _ of this.isWorkerThere ? ["secrets"] : ["upload", "secrets"]) {
+      const version = this.newVersion(this.vars);
+      if (isEmpty) this.empty.add(version);
+      this.split([version, 100]);
+    }
+    this.isWorkerThere = true;
+    return "";
+  }
+
+  private newVersion(vars: Record<string, string>): string {
     const version = crypto.randomUUID();
+    this.vars = vars;
+    this.settings.set(version, { ...vars, ...this.secrets, EMAIL: {} });
     this.versions.push(version);
     return version;
   }
@@ -183,12 +212,33 @@ export class FakeAccount {
     return this.deployments.at(-1)?.versions.toSorted((a, b) => b.percentage - a.percentage)[0]?.version_id;
   }
 
+  /** The configuration of the version with most of the traffic; undefined if the Worker refuses it. */
+  get config(): Config | undefined {
+    return this.configOf(this.main);
+  }
+
+  private configOf(version: string | undefined): Config | undefined {
+    try {
+      return parseConfig(this.settings.get(version ?? "") ?? {});
+    } catch (refusal) {
+      if (!(refusal instanceof ConfigError)) throw refusal;
+      return undefined;
+    }
+  }
+
+  /** Whether every version that serves traffic accepts its configuration. */
+  get isServing(): boolean {
+    const serving = this.deployments.at(-1)?.versions.filter(({ percentage }) => percentage > 0) ?? [];
+    return serving.every(({ version_id }) => this.configOf(version_id) !== undefined);
+  }
+
   /** What `GET /api/health` answers; the header asks for one of the versions of the present deployment. */
   health(headers: Readonly<Record<string, string>> = {}): { status: number; text: string } {
     if (this.domain === undefined) return { status: 0, text: "" };
     const [, wanted] = /="(.+)"$/.exec(headers["Cloudflare-Workers-Version-Overrides"] ?? "") ?? [];
     const deployed = this.deployments.at(-1)?.versions.map(({ version_id }) => version_id) ?? [];
     const version_id = wanted !== undefined && deployed.includes(wanted) ? wanted : this.main;
+    if (!this.configOf(version_id)) return { status: 503, text: '{"error":{"code":"service_unavailable"}}' };
     const status = this.unhealthy.has(String(version_id)) ? 503 : 200;
     return { status, text: JSON.stringify({ data: { version_id, bindings: {} } }) };
   }

@@ -64,6 +64,12 @@ export const socialSettings = {
 
 type SocialSettings = z.infer<z.ZodObject<typeof socialSettings>>;
 
+/** Secrets of Google and Apple, each with the variable that switches its provider on. */
+export const socialSwitches = {
+  GOOGLE_CLIENT_SECRET: "GOOGLE_CLIENT_ID",
+  APPLE_PRIVATE_KEY: "APPLE_CLIENT_ID",
+} as const satisfies Partial<Record<keyof SocialSettings, keyof SocialSettings>>;
+
 export interface ProviderEndpoints {
   issuer: string;
   authorization: string;

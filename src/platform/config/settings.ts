@@ -1,9 +1,12 @@
 import { z } from "zod";
 import { parseJson } from "../json.ts";
 
-/** An optional setting; an empty string counts as absent. */
+/** Whether a variable or secret is absent; an empty string counts as absent. */
+export const isUnset = (value: unknown) => value === undefined || (typeof value === "string" && value.trim() === "");
+
+/** An optional setting. */
 export const optional = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((value) => (typeof value === "string" && value.trim() === "" ? undefined : value), schema.optional());
+  z.preprocess((value) => (isUnset(value) ? undefined : value), schema.optional());
 
 const HAS_CREDENTIALS = /^[a-z]+:\/\/[^/?#]*@/i;
 
