@@ -6,8 +6,7 @@ import { passkeyAddsPerDay } from "../../src/auth/passkey/passkey-rules.store.ts
 import { auditedWritesPerDay } from "../../src/platform/data/audited-writes.ts";
 import type { RateLimitPolicy } from "../../src/platform/http/rate-limit.ts";
 import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
-import { MAX_REPLAYS } from "../../src/sessions/refresh.store.ts";
-import { REPLAY_WINDOW_MS } from "../../src/sessions/session.store.ts";
+import { replayLimit } from "../../src/sessions/refresh.store.ts";
 import { STAFF_VIEWS_PER_HOUR } from "../../src/sessions/staff-view-settings.ts";
 import { STAFF_VIEWS_WINDOW_MS } from "../../src/sessions/staff-views.store.ts";
 import { startedUploadLimit, uploadLimit } from "../../src/users/kyc/kyc-upload.store.ts";
@@ -83,7 +82,7 @@ const limits: Readonly<Record<string, Limit>> = {
     WAIT_FOR_WINDOW,
   ),
   "refresh.replays": limit(
-    { count: MAX_REPLAYS, windowMs: REPLAY_WINDOW_MS },
+    replayLimit,
     "replays of one refresh",
     "refresh with the newest token; after the replay window this one counts as reused and ends the session",
   ),

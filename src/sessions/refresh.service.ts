@@ -3,11 +3,12 @@ import { publishCoalesced } from "../platform/data/publish.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { AppError } from "../platform/http/errors.ts";
+import { beyondLimit } from "../platform/http/rate-limit.ts";
 import { countWrite } from "../platform/http/write-limit.ts";
 import { pollUntil } from "../platform/poll.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
 import { sessionEnded, sessionExpired } from "./guard.ts";
-import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";
+import { replayLimit, rotateSession } from "./refresh.store.ts";
 import {
   type MintableSession,
   mintAccessToken,
@@ -51,7 +52,7 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
   if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash)
     throw new AppError("idempotency_key_reused");
   if (wasReplayedTooOften(session, token)) {
-    throw new AppError("rate_limit_exceeded", { reason: "replays of one rotation", retryAfterSeconds: 120 });
+    throw beyondLimit("refresh-replays", replayLimit, replayLimit.windowMs / 1000, "replays of one rotation");
   }
   throw sessionEnded("session not usable");
 }
@@ -107,7 +108,7 @@ function forgetFirstUse(sessionId: string, use: FirstUse): void {
 }
 
 function wasReplayedTooOften(session: { counter: number; replays: number }, token: RefreshClaims): boolean {
-  return session.counter === token.counter + 1 && session.replays >= MAX_REPLAYS;
+  return session.counter === token.counter + 1 && session.replays >= replayLimit.count;
 }
 
 /** Mints both tokens from the session's row. @throws AppError `token_not_valid` when the row's key is retired. */

@@ -28,7 +28,7 @@ const LAST_LOGIN_INTERVAL_MS = HOUR_MS;
  * Maximum replays of one rotation; further replays get 429 and do not end the session until the replay window ends. No
  * wait helps the client then: the parent counts as reused, and only the newest token refreshes.
  */
-export const MAX_REPLAYS = 200;
+export const replayLimit = { count: 200, windowMs: REPLAY_WINDOW_MS };
 
 type RotationDeps = StatementDeps & Pick<Deps, "log">;
 
@@ -178,7 +178,7 @@ function writeRotation(deps: RotationDeps, client: Client, token: RefreshClaims,
             isParent,
             rotatedByOther,
             mayReplay,
-            lt(sessions.replays, MAX_REPLAYS),
+            lt(sessions.replays, replayLimit.count),
             isActive(token.userId),
             isUnbound,
           ),

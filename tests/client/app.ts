@@ -7,7 +7,7 @@ import {
   type TokenStorage,
 } from "../../client/src/index.ts";
 import worker from "../../src/index.ts";
-import { buildRequest, newIp, newPhone, readCode, testEnv } from "../support/client.ts";
+import { buildRequest, checkLimitHeaders, newIp, newPhone, readCode, testEnv } from "../support/client.ts";
 
 /** One request that left the client. */
 export interface Sent {
@@ -40,6 +40,7 @@ export function startApp(options: Partial<Options> = {}, env: Partial<Env> = {})
     const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], { ...testEnv, ...env }, context);
     const text = await response.text();
     await waitOnExecutionContext(context);
+    checkLimitHeaders(response);
     if (met === "lose answer") throw new TypeError("connection lost");
     return new Response(text, response);
   }

@@ -42,6 +42,16 @@ export const testEnv: Env = {
   SEARCH_QUEUE: droppingQueue as unknown as Queue,
 };
 
+/** @throws Error if a response with status 429 does not say which limit was reached and when it ends. */
+export function checkLimitHeaders({ status, headers }: Pick<Answer, "status" | "headers">): void {
+  if (status !== 429) return;
+  const [policy, limit, wait] = ["RateLimit-Policy", "RateLimit", "Retry-After"].map((name) => headers.get(name) ?? "");
+  const [, name] = /^"([a-z-]+)";q=[1-9]\d*;w=[1-9]\d*$/.exec(policy ?? "") ?? [];
+  if (name === undefined || !/^[1-9]\d*$/.test(wait ?? "") || limit !== `"${name}";r=0;t=${wait}`) {
+    throw new Error(`429 with RateLimit-Policy: ${policy}, RateLimit: ${limit}, Retry-After: ${wait}`);
+  }
+}
+
 /** Calls the Worker like a client and waits for its work after the response. */
 export async function call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const context = createExecutionContext();
@@ -50,6 +60,7 @@ export async function call(method: string, path: string, options: CallOptions = 
   // Not `text()`, which warns about the body of an image.
   const text = new TextDecoder().decode(await response.arrayBuffer());
   await waitOnExecutionContext(context);
+  checkLimitHeaders(response);
   const isJson = response.headers.get("content-type")?.startsWith("application/json") && text !== "";
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
 }

@@ -1,6 +1,6 @@
 import { createMessageBatch, createScheduledController } from "cloudflare:test";
 import worker from "../../../src/index.ts";
-import { type Answer, buildRequest, type CallOptions, testEnv } from "../client.ts";
+import { type Answer, buildRequest, type CallOptions, checkLimitHeaders, testEnv } from "../client.ts";
 import { d1For } from "./d1.ts";
 import { EdgeKv } from "./kv.ts";
 import { EdgeQueue, type HeldMessage } from "./queue.ts";
@@ -10,8 +10,11 @@ import { type BindingCall, type Fault, type Invocation, Scheduler } from "./sche
 /** A request handler: the Worker or a naive variant of it. */
 export type FetchHandler = (request: Request, env: Env, context: ExecutionContext) => Response | Promise<Response>;
 
-export const realHandler: FetchHandler = (request, env, context) =>
-  worker.fetch(request as Parameters<typeof worker.fetch>[0], env, context);
+export const realHandler: FetchHandler = async (request, env, context) => {
+  const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], env, context);
+  checkLimitHeaders(response);
+  return response;
+};
 
 /** A queue consumer: the Worker or a naive variant of it. */
 export type QueueHandler = (batch: MessageBatch, env: Env, context: ExecutionContext) => Promise<void>;
