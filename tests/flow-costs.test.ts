@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type FlowCost, flowCosts } from "../scripts/operations/flow-costs.ts";
 import { type CallOptions, newEmail, newIp, newPhone } from "./support/client.ts";
-import { FALLBACK, fakeInternet, fallback, SPARROW, sparrow } from "./support/internet.ts";
-import { closeBreakers, providerVars } from "./support/production.ts";
+import { fakeDelivery } from "./support/internet.ts";
+import { closeBreakers } from "./support/production.ts";
 import type { BindingCall } from "./support/simulator/scheduler.ts";
 import { Simulation } from "./support/simulator/simulation.ts";
 
@@ -17,28 +17,14 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Settings of a production whose providers accept every message, and a function for the newest code they received. */
-function production() {
-  const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-  const mails: string[] = [];
-  const EMAIL = { send: async ({ text }: { text: string }) => ({ messageId: String(mails.push(text)) }) };
-  const env = { ...providerVars, EMAIL } as unknown as Partial<Env>;
-  const newestCode = (identifier: string) => {
-    const sms = new URLSearchParams(received[SPARROW]?.at(-1)?.body).get("text");
-    const text = identifier.startsWith("+") ? sms : mails.at(-1);
-    return /\b\d{6}\b/.exec(text ?? "")?.[0];
-  };
-  return { env, newestCode };
-}
-
 /** Calls in production, and counts everything that they cause. */
 class Measured {
   readonly simulation = new Simulation(1);
   private readonly ip = newIp();
-  private readonly world: ReturnType<typeof production>;
+  private readonly world: ReturnType<typeof fakeDelivery>;
   private counted = 0;
 
-  constructor(world: ReturnType<typeof production>) {
+  constructor(world: ReturnType<typeof fakeDelivery>) {
     this.world = world;
   }
 
@@ -88,7 +74,7 @@ function breakdownOf(calls: readonly BindingCall[]): Record<string, number> {
 }
 
 async function measureFlows() {
-  const world = production();
+  const world = fakeDelivery();
   const costs: Record<string, FlowCost> = {};
   const breakdowns: Record<string, Record<string, number>> = {};
   const count = (flow: string, measured: Measured) => {

@@ -92,3 +92,17 @@ export const misbehaviours: Record<string, Behaviour> = {
     throw new TypeError("canary: connection lost to https://api.sparrowsms.com");
   },
 };
+
+/** Settings of a production whose providers accept every message, and a function for the newest code they received. */
+export function fakeDelivery() {
+  const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+  const mails: string[] = [];
+  const EMAIL = { send: async ({ text }: { text: string }) => ({ messageId: String(mails.push(text)) }) };
+  const env = { ...providerVars, EMAIL } as unknown as Partial<Env>;
+  const newestCode = (identifier: string) => {
+    const sms = new URLSearchParams(received[SPARROW]?.at(-1)?.body).get("text");
+    const text = identifier.startsWith("+") ? sms : mails.at(-1);
+    return /\b\d{6}\b/.exec(text ?? "")?.[0];
+  };
+  return { env, newestCode };
+}
