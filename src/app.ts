@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { methodNotAllowed } from "hono/method-not-allowed";
 import { getMe, login, register } from "./auth/account/account.routes.ts";
 import { deleteMyAccount } from "./auth/deletion/account-deletion.routes.ts";
 import { registerMyDevice } from "./auth/device/device.routes.ts";
@@ -229,13 +228,6 @@ export const routes: readonly Route[] = [
 app.use(
   ...[identifyRequest, logRequest, protectResponse, provideDeps(buildDeps)],
   ...[countRefusals, requireHttps, allowOrigins],
-);
-app.use(
-  methodNotAllowed({
-    app,
-    onMethodNotAllowed: (c, methods) =>
-      respondToError(new AppError("method_not_allowed", { headers: { Allow: methods.join(", ") } }), c),
-  }),
 );
 mountSocialPages(app);
 mount(app, routes);

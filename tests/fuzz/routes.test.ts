@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { routes } from "../../src/app.ts";
 import { type CallOptions, newIp } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
-import { differing } from "../support/snapshot.ts";
+import { differing, takeSnapshot as snapshotEverything, untilQuiet } from "../support/snapshot.ts";
 import { findFaults, send } from "./check.ts";
 import { fillPath, type Operation, operationsOf } from "./operations.ts";
 import { type Stage, setStage, takeSnapshot } from "./stage.ts";
@@ -41,6 +42,13 @@ async function ask(method: string, path: string, options: CallOptions = {}) {
 const pathOf = (operation: Operation) => fillPath(operation, { id: stage.target.userId });
 const withBody = () => operations.filter(({ body }) => body);
 const expectUnchanged = async () => expect(differing(before, await takeSnapshot(stage))).toEqual([]);
+
+/** Pages, files and the other routes without the JSON envelope, whose calls nothing counts. */
+const answersHead = (path: string) =>
+  /^\/(?:$|docs$|example|console|dev\/|\.well-known\/|api\/(?:docs|health|openapi\.json|auth\/debug|auth\/social\/error|users\/kyc\/documents))/.test(
+    path,
+  );
+
 const type = (value: string) => ({ "content-type": value });
 
 /** Operations that accept any body: the provider's browser sends it, and the response is a redirect. */
@@ -54,6 +62,30 @@ const RECORDED_VIEWS = [
   "GET /api/users/kyc/submissions",
 ];
 
+test("a HEAD of a route with GET changes no table and counts towards no limit", async () => {
+  const limit = vi.fn(async () => ({ success: true }));
+  const env = { ...stage.env, RATE_LIMITER: { limit } } as unknown as Partial<Env>;
+  const token = stage.actors.admin.access;
+  const { document_front_url: link } = (await ask("GET", "/api/users/kyc")).body.data;
+  const file = new URL(link);
+  const values: Record<string, string> = { file: "main.js", screen: "people", id: stage.target.userId };
+  const links: Record<string, string> = { "/api/users/kyc/documents/{id}": file.pathname + file.search };
+  await untilQuiet();
+  const everything = await snapshotEverything();
+  for (const { declared } of routes.filter(({ declared }) => declared.method === "get")) {
+    const path = links[declared.path] ?? declared.path.replaceAll(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+    const answer = await send("HEAD", path, { token, env, ip: newIp() });
+    if (answersHead(declared.path)) expect(answer.status, declared.path).not.toBe(405);
+    else {
+      expect(answer.status, declared.path).toBe(405);
+      expect(answer.headers.get("allow"), declared.path).not.toContain("HEAD");
+    }
+    await untilQuiet();
+    expect(differing(everything, await snapshotEverything()), declared.path).toEqual([]);
+  }
+  expect(limit).not.toHaveBeenCalled();
+});
+
 describe("every route of the document", () => {
   test("ASVS 4.1.4: returns 405 for other methods, with the documented ones in Allow", async () => {
     const paths = Map.groupBy(operations, ({ path }) => path);
@@ -61,7 +93,7 @@ describe("every route of the document", () => {
       // The parameter of another path can match this one, as in notifications/{id} and notifications/read.
       const matching = path.includes("{") ? own : operations.filter(({ pattern }) => pattern.test(path));
       const documented = [...new Set(matching.map(({ method }) => method))];
-      const allowed = documented.includes("GET") ? [...documented, "HEAD"] : documented;
+      const allowed = documented.includes("GET") && answersHead(path) ? [...documented, "HEAD"] : documented;
       const others = ["GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "REPORT"].filter(
         (each) => !allowed.includes(each),
       );

@@ -82,11 +82,7 @@ export const googleCallback = publicRawEndpoint(
       }),
     rateLimitByNetwork: { group: "social-token", isCountedByHandler: true },
   },
-  (c) => {
-    // A link preview's HEAD request must not consume the state.
-    if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET" } });
-    return answer(c, "google", readQuery(c.req));
-  },
+  (c) => answer(c, "google", readQuery(c.req)),
 );
 
 export const appleCallback = publicRawEndpoint(

@@ -1,5 +1,4 @@
 import { endpointFor, type Guard } from "../../platform/http/endpoint.ts";
-import { AppError } from "../../platform/http/errors.ts";
 import { readFlowCookies } from "./flow-cookies.ts";
 import { openFlow } from "./social-flow.service.ts";
 
@@ -20,8 +19,6 @@ export const flowOwner: Guard<BrowserFlows> = {
   security: undefined,
   errors: [],
   async authorize(deps, c) {
-    // A link preview's HEAD request must not redeem the code.
-    if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET, POST" } });
     const open = (name: "google" | "apple") => readFlowCookies(c, name).map((cookie) => openFlow(deps, name, cookie));
     const flows = await Promise.all([...open("google"), ...open("apple")]);
     return { secrets: flows.flatMap((flow) => (flow && flow.expiresAt > deps.now() ? [flow.secret] : [])) };

@@ -1,6 +1,7 @@
 import type { Hono, MiddlewareHandler } from "hono";
 import { z } from "zod";
 import { describeEndpoint, type Operation } from "../openapi/operation.ts";
+import { refuseOtherMethods } from "./allowed-methods.ts";
 import type { AppEnv } from "./app-env.ts";
 import { type Endpoint, type Guard, guarded } from "./endpoint.ts";
 import type { RateLimitGroup } from "./first-limiter.ts";
@@ -29,6 +30,11 @@ export interface Route {
   declared: { method: string; path: string; limits: string[] };
   /** Path in the router's syntax. */
   pattern: string;
+  /**
+   * Methods that the route accepts. HEAD is among them only for pages and files whose calls nothing counts: a GET with
+   * the JSON envelope may record a view, count towards a limit or notify the user, which a HEAD must not do.
+   */
+  methods: string[];
   handlers: MiddlewareHandler<AppEnv>[];
   /** The operation for the OpenAPI document; absent if the document omits the route. */
   describe?: () => Operation;
@@ -59,6 +65,7 @@ export function route<Caller>(
       ],
     },
     pattern: (spec.base ?? API_BASE) + patternOf(spec.path, spec.params),
+    methods: [spec.method.toUpperCase()],
     handlers: protectedEndpoint.handlers,
     describe: () => describeEndpoint(protectedEndpoint),
   };
@@ -72,6 +79,7 @@ function rawRoute<Caller>(name: RouteName, limit: RouteLimit, guard: Guard<Calle
     guard,
     declared: { method, path, limits: rateLimitByNetwork ? [`${rateLimitByNetwork.group}/network`] : [] },
     pattern,
+    methods: method === "get" && !rateLimitByNetwork ? ["GET", "HEAD"] : [method.toUpperCase()],
     handlers: guardRaw(guard, raw),
     ...(operation ? { describe: operation } : {}),
   };
@@ -84,10 +92,11 @@ export function describedRoutes(routes: readonly Route[]) {
   );
 }
 
-/** Mounts the routes in the given order. */
+/** Mounts the routes in the given order, and 405 for other methods of their paths. */
 export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
-  for (const { guard, declared, pattern, handlers } of routes) {
-    if (guard.refusePath) app.use(pattern, guard.refusePath);
+  for (const { guard, pattern } of routes) if (guard.refusePath) app.use(pattern, guard.refusePath);
+  app.use(refuseOtherMethods(routes));
+  for (const { declared, pattern, handlers } of routes) {
     app.on([declared.method.toUpperCase()], [pattern], ...handlers);
   }
 }
