@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { AppError } from "../platform/http/errors.ts";
-import { tokenField } from "../platform/http/fields.ts";
+import { anyIdField, tokenField } from "../platform/http/fields.ts";
 import { expiringEndpoint, publicEndpoint, userEndpoint } from "./guard.ts";
 import { refreshSession } from "./refresh.service.ts";
 import { endAllOtherSessions, endSession, listOwnSessions, logoutUser } from "./session.service.ts";
@@ -102,7 +102,7 @@ export const listMySessions = userEndpoint(
   },
 );
 
-const sessionParams = z.object({ id: z.string().max(64).meta({ description: "Id of the session." }) });
+const sessionParams = z.object({ id: anyIdField.meta({ description: "Id of the session." }) });
 const ended = { en: "The session has ended.", ne: "सत्र अन्त्य भयो।" };
 
 export const endMySession = userEndpoint(

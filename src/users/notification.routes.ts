@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { cursorField, pageSizeField } from "../platform/http/fields.ts";
+import { anyIdField, cursorField, pageSizeField } from "../platform/http/fields.ts";
 import { userEndpoint } from "../sessions/guard.ts";
 import { getNotification, listOwnNotifications, markAllRead, markRead } from "./notification.service.ts";
 import { notificationView, viewNotification } from "./views.ts";
 
 const tag = "Notifications";
-const params = z.object({ id: z.string().max(64).meta({ description: "Id of the notification." }) });
+const params = z.object({ id: anyIdField.meta({ description: "Id of the notification." }) });
 
 export const listMyNotifications = userEndpoint(
   {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { ErrorCode } from "../../platform/http/errors.ts";
-import { optionalText, text } from "../../platform/http/fields.ts";
+import { idField, optionalText, text } from "../../platform/http/fields.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
 import { registrationExample, registrationField } from "./credential.fields.ts";
 import { addOwnPasskey, removeOwnPasskey, renameOwnPasskey, startOwnCeremony } from "./own-passkeys.service.ts";
@@ -59,7 +59,7 @@ export const postPasskey = userEndpoint(
   }),
 );
 
-const params = z.object({ id: z.uuid().meta({ description: "Id of the passkey." }) });
+const params = z.object({ id: idField.meta({ description: "Id of the passkey." }) });
 
 export const patchPasskey = userEndpoint(
   {

@@ -50,6 +50,14 @@ export function optionalVersion(schema: z.ZodString) {
     .optional();
 }
 
+/**
+ * An id of a path or a query. Ids are stored in lower case, but a UUID is case-insensitive on input (RFC 9562 section 4).
+ */
+export const idField = z.uuid().toLowerCase();
+
+/** As `idField`; an id that is no UUID is not refused, because it is the id of nothing. */
+export const anyIdField = z.string().max(64).toLowerCase();
+
 /** A token of any kind and length. A token that was not issued here is refused later, with its own error. */
 export const tokenField = z.string().trim();
 

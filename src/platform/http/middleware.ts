@@ -1,7 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { matchedRoutes } from "hono/route";
-import { z } from "zod";
 import { raiseAlert } from "../alerts.ts";
 import { ConfigError } from "../config/config.ts";
 import type { Deps } from "../deps.ts";
@@ -9,6 +8,7 @@ import { describeError, jsonLog } from "../log.ts";
 import type { AppEnv } from "./app-env.ts";
 import { readIp } from "./client.ts";
 import { AppError } from "./errors.ts";
+import { idField } from "./fields.ts";
 
 const REQUEST_ID = "X-Request-Id";
 
@@ -52,7 +52,7 @@ function patternOf(c: Context<AppEnv>): string {
 
 /** The UUID in the path, a user's id in most staff routes; undefined for any other value. */
 function targetOf(c: Context<AppEnv>): string | undefined {
-  const id = z.uuid().safeParse(c.req.param("id"));
+  const id = idField.safeParse(c.req.param("id"));
   return id.success ? id.data : undefined;
 }
 

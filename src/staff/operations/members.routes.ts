@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cursorField, pageSizeField } from "../../platform/http/fields.ts";
+import { cursorField, idField, pageSizeField } from "../../platform/http/fields.ts";
 import { isoTime } from "../../platform/time.ts";
 import { adminEndpoint } from "../../sessions/guard.ts";
 import { userRole } from "../../users/user-enums.ts";
@@ -64,7 +64,7 @@ export const getStaffAuditLogs = adminEndpoint(
     summary: "List what a member of staff has seen and done",
     description: "Lists views and changes, newest first, with hints instead of what identifies a person.",
     query: z.object({
-      actor_id: z.uuid().meta({ description: "Id of the member of staff." }),
+      actor_id: idField.meta({ description: "Id of the member of staff." }),
       page_size: pageSizeField,
       cursor: cursorField,
     }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Deps } from "../../platform/deps.ts";
-import { optionalText, text, withoutControls } from "../../platform/http/fields.ts";
+import { idField, optionalText, text, withoutControls } from "../../platform/http/fields.ts";
 import { tidy } from "../../platform/http/text.ts";
 import { reportViewsUsedUp } from "../../sessions/staff-views.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
@@ -10,7 +10,7 @@ import { maskDetail, viewUserDetail } from "./user-detail.views.ts";
 
 // Shared by the routes of one user.
 
-export const params = z.object({ id: z.uuid().meta({ description: "Id of the user." }) });
+export const params = z.object({ id: idField.meta({ description: "Id of the user." }) });
 
 const reasonText = withoutControls(z.string().min(1).max(255));
 export const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log." });

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type FieldSchema, fillPath, type Operation, operationsOf } from "../../fuzz/operations.ts";
-import { type Stage, setStage } from "../../fuzz/stage.ts";
+import { addNotification, type Stage, setStage } from "../../fuzz/stage.ts";
 import { type Answer, call, newEmail, newIp, newPhone, readCode } from "../../support/client.ts";
-import { rows } from "../../support/database.ts";
+import { count, rows } from "../../support/database.ts";
 import { file, jpeg } from "../../support/documents.ts";
 import { fetchDocument } from "../../support/openapi.ts";
 import { findUnfitTexts } from "../../support/stored-texts.ts";
@@ -444,4 +444,24 @@ describe("A pasted code or identifier", () => {
     expect(asked.status, JSON.stringify(asked.body)).toBe(200);
     expect(await readCode(address)).toMatch(/^\d{6}$/);
   });
+});
+
+test("an id in capital letters is the same id, in a path and in a query (RFC 9562 section 4)", async () => {
+  const { env } = stage;
+  const { admin, user } = stage.actors;
+  const capitals = (id: unknown) => String(id).toUpperCase();
+  const asAdmin = { token: admin.access, env };
+  const asUser = { token: user.access, env };
+  const shown = await call("GET", `/api/users/${capitals(user.userId)}`, asAdmin);
+  expect([shown.status, shown.body.data?.id]).toEqual([200, user.userId]);
+  const json = { text: "Called back" };
+  expect((await call("POST", `/api/users/${capitals(user.userId)}/notes`, { ...asAdmin, json })).status).toBe(201);
+  const acts = await call("GET", `/api/staff/audit-logs?actor_id=${capitals(admin.userId)}`, asAdmin);
+  expect(acts.body.data.results.length).toBeGreaterThan(0);
+  const notification = await addNotification(user);
+  const read = await call("POST", `/api/users/notifications/${capitals(notification)}/read`, asUser);
+  expect(read.status).toBe(200);
+  const [session] = await rows<{ id: string }>("select id from sessions where user_id = ?", user.userId);
+  expect((await call("DELETE", `/api/auth/sessions/${capitals(session?.id)}`, asUser)).status).toBe(200);
+  expect(await count("from sessions where id = ? and revoked_at is null", session?.id)).toBe(0);
 });
