@@ -40,7 +40,11 @@ const BY_FORMAT: Record<string, FieldErrorCode> = {
   safeint: "not_whole_number",
 };
 
-const TYPE_CODES: ReadonlySet<FieldErrorCode> = new Set(["required", ...Object.values(BY_TYPE)]);
+const TYPE_CODES: ReadonlySet<FieldErrorCode> = new Set([
+  "required",
+  ...Object.values(BY_TYPE),
+  ...Object.values(BY_FORMAT),
+]);
 
 const isCode = (message: string): message is FieldErrorCode => Object.hasOwn(fieldErrorCatalogue, message);
 
@@ -52,7 +56,7 @@ export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[]): FieldErrors 
   for (const issue of issues) {
     const field = issue.path.join(".") || "body";
     const found = errors[field] ?? [];
-    // A value of the wrong type also fails later checks; only the first error is useful.
+    // A value of the wrong type or format also fails later checks; only the first error is useful.
     if (!found.some(({ code }) => TYPE_CODES.has(code))) errors[field] = [...found, describeIssue(issue)];
   }
   return errors;

@@ -102,6 +102,17 @@ describe("field errors", () => {
     });
   });
 
+  test.each(["01/02/2000", "+002000-01-01", "2000-1-1"])(
+    "of the text %s instead of a date name only the format of a date",
+    async (date_of_birth) => {
+      const refused = await call("PATCH", "/api/users/profile", {
+        token: (await signUp()).access,
+        json: { date_of_birth },
+      });
+      expect(refused.body.error.fields).toEqual({ date_of_birth: [{ code: "not_date" }] });
+    },
+  );
+
   test.each([
     [{}, { identifier: [{ code: "required" }], otp: [{ code: "required" }] }],
     [
