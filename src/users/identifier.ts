@@ -20,6 +20,9 @@ export interface Identifier {
 /** Country of numbers without a country code. */
 export const DEFAULT_COUNTRY: CountryCode = "NP";
 
+/** As in `(+977) 98…`. */
+const COUNTRY_CODE_IN_BRACKETS = /^[([]\s*(\+\s*\d{1,3})\s*[)\]]/;
+
 const IDENTIFIER =
   "An email address, or a mobile number of a supported country in any usual notation; without a country code it is " +
   "one of Nepal.";
@@ -90,7 +93,9 @@ function parseEmail(typed: string, { field }: Expected): Identifier {
 }
 
 function parsePhone(typed: string, smsCountries: string[], { field, kind }: Expected): Identifier {
-  const number = parsePhoneNumberFromString(toAsciiDigits(typed), { defaultCountry: DEFAULT_COUNTRY, extract: false });
+  // libphonenumber does not recognise a country code in brackets.
+  const plain = toAsciiDigits(typed).replace(COUNTRY_CODE_IN_BRACKETS, "$1 ");
+  const number = parsePhoneNumberFromString(plain, { defaultCountry: DEFAULT_COUNTRY, extract: false });
   if (!number || number.ext !== undefined) {
     throw fieldError(field, kind ? "not_phone" : "not_identifier");
   }

@@ -88,6 +88,8 @@ describe("the identifier of a request for a code", () => {
     ["with 977 and hyphens", (n: string) => `977-${n.slice(0, 3)}-${n.slice(3)}`],
     ["with +977, a space and a hyphen", (n: string) => `+977 ${n.slice(0, 3)}-${n.slice(3)}`],
     ["with 00977 and a space", (n: string) => `00977 ${n}`],
+    ["with +977 in round brackets", (n: string) => `(+977) ${n}`],
+    ["with +977 in full-width brackets", (n: string) => `（＋977）${n}`],
     ["between spaces", (n: string) => `  +977${n} `],
     ["in Devanagari digits", (n: string) => n.replace(/\d/g, (d) => String.fromCharCode(0x0966 + Number(d)))],
   ])("finds the same user if the number is written %s", async (_, write) => {
