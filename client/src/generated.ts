@@ -296,7 +296,7 @@ export type Failure = {
     code: ErrorCode;
     /** For people, in the language of the request. */
     message: string;
-    /** Messages for people, by field; of `validation_error`, and of `payload_too_large` for a file. */
+    /** Messages, by field; of `validation_error` unless the body is unreadable, and of `payload_too_large` for a file. */
     details?: Record<string, Array<string>> | undefined;
     /** The same errors as codes. */
     fields?: Record<string, Array<FieldError>> | undefined;

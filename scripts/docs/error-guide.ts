@@ -3,8 +3,9 @@ import type { ErrorCode } from "../../src/platform/http/errors.ts";
 /** When each error occurs, and what an app does then. */
 export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: string }>> = {
   validation_error: {
-    when: "A field is missing or wrong.",
-    action: "Show the messages of `details` beside the fields, or your own by the codes of `fields`.",
+    when: "A field is missing or wrong, or the body could not be read.",
+    action:
+      "Show the messages of `details` beside the fields, or your own by the codes of `fields`; without them, show `message`.",
   },
   invalid_otp: {
     when: "The code is wrong, used up or older than 5 minutes.",

@@ -16,8 +16,8 @@ absent. Text has a visible character and no control characters. Mobile numbers o
 ${smsCountries.join(", ")}.
 
 Success is \`{success: true, message, data}\`, failure is \`{success: false, error: {code, message}, request_id}\`. Branch
-on \`error.code\` and show \`error.message\`. \`validation_error\`, and \`payload_too_large\` of a file, have \`details\` and
-\`fields\`, by the name of the field. \`Accept-Language\` chooses English or Nepali (\`ne\`). Every response has an
+on \`error.code\` and show \`error.message\`. \`validation_error\` of a readable body, and \`payload_too_large\` of a file, have
+\`details\` and \`fields\`, by field. \`Accept-Language\` chooses English or Nepali (\`ne\`). Every response has an
 \`X-Request-Id\`. If a list has a \`next_cursor\`, pass it as \`cursor\` to get the next page, until it is null.
 
 \`x-error-codes\` of an operation lists its own error codes; docs/errors.md says when each occurs.

@@ -30,7 +30,8 @@ export const failureSchema = z
       }),
       message: z.string().meta({ description: "For people, in the language of the request." }),
       details: z.record(z.string(), z.array(z.string())).optional().meta({
-        description: "Messages for people, by field; of `validation_error`, and of `payload_too_large` for a file.",
+        description:
+          "Messages, by field; of `validation_error` unless the body is unreadable, and of `payload_too_large` for a file.",
       }),
       fields: z
         .record(z.string(), z.array(fieldErrorSchema))

@@ -7,7 +7,7 @@ const text = (description: string, example: string): Json => ({ description, sch
 /** Response headers that the document describes, by name. */
 export const responseHeaders = {
   "X-Request-Id": text("The request's id. Quote it when you contact support.", "0198c0de-0000-7000-8000-000000000000"),
-  RateLimit: text("Calls that are left (r), and seconds until the limit resets (t).", '"otp-request";r=2;t=3541'),
+  RateLimit: text("Calls that are left (r), and seconds until the limit resets (t).", '"otp-request";r=2;t=60'),
   "RateLimit-Policy": text("The limit: q calls in w seconds.", '"otp-request";q=3;w=3600'),
   "Retry-After": {
     description: "Seconds to wait before the call is repeated.",
