@@ -8,6 +8,7 @@ export const getMyExport = userEndpoint(
   {
     method: "get",
     path: "/users/export",
+    hasEffect: true,
     operationId: "exportData",
     tag: "Identity",
     summary: "Export my data",

@@ -119,6 +119,7 @@ export const getSocialSuccess = flowEndpoint(
   {
     method: "get",
     path: "/auth/social/success",
+    hasEffect: true,
     home: ({ query }) => ({ issued: query.code }),
     operationId: "completeBrowserSignIn",
     tag,

@@ -88,6 +88,8 @@ export interface EndpointSpec<
   errors?: ErrorCode[];
   /** Honours `Idempotency-Key`. */
   idempotent?: boolean;
+  /** A GET that records a view, notifies the user or consumes a code. It refuses HEAD, which must do none of it. */
+  hasEffect?: boolean;
   /** Days (`YYYY-MM-DD`) from which the route is deprecated, and on which it ends. See docs/versioning.md. */
   deprecated?: { since: string; sunset: string };
   /** Responds with `RateLimit` and `RateLimit-Policy` headers. */

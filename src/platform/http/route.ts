@@ -30,10 +30,7 @@ export interface Route {
   declared: { method: string; path: string; limits: string[] };
   /** Path in the router's syntax. */
   pattern: string;
-  /**
-   * Methods that the route accepts. HEAD is among them only for pages and files whose calls nothing counts: a GET with
-   * the JSON envelope may record a view, count towards a limit or notify the user, which a HEAD must not do.
-   */
+  /** Methods that the route accepts: a GET that has an effect or is counted by the first limiter accepts no HEAD. */
   methods: string[];
   handlers: MiddlewareHandler<AppEnv>[];
   /** The operation for the OpenAPI document; absent if the document omits the route. */
@@ -65,11 +62,14 @@ export function route<Caller>(
       ],
     },
     pattern: (spec.base ?? API_BASE) + patternOf(spec.path, spec.params),
-    methods: [spec.method.toUpperCase()],
+    methods: methodsOf(spec.method, spec.hasEffect || spec.rateLimitByNetwork !== undefined),
     handlers: protectedEndpoint.handlers,
     describe: () => describeEndpoint(protectedEndpoint),
   };
 }
+
+const methodsOf = (method: string, refusesHead = false) =>
+  method === "get" && !refusesHead ? ["GET", "HEAD"] : [method.toUpperCase()];
 
 function rawRoute<Caller>(name: RouteName, limit: RouteLimit, guard: Guard<Caller>, raw: RawEndpoint<Caller>): Route {
   const { method, path, pattern = patternOf(path), rateLimitByNetwork, describe: operation } = raw.spec;
@@ -79,7 +79,7 @@ function rawRoute<Caller>(name: RouteName, limit: RouteLimit, guard: Guard<Calle
     guard,
     declared: { method, path, limits: rateLimitByNetwork ? [`${rateLimitByNetwork.group}/network`] : [] },
     pattern,
-    methods: method === "get" && !rateLimitByNetwork ? ["GET", "HEAD"] : [method.toUpperCase()],
+    methods: methodsOf(method, rateLimitByNetwork !== undefined),
     handlers: guardRaw(guard, raw),
     ...(operation ? { describe: operation } : {}),
   };

@@ -7,6 +7,7 @@ export const getUserKyc = staffEndpoint(
   {
     method: "get",
     path: "/users/{id}/kyc",
+    hasEffect: true,
     operationId: "getKycCase",
     tag: "Staff: KYC review",
     summary: "Get a KYC submission with what it is compared with",

@@ -24,6 +24,7 @@ export const getKycSubmissions = staffEndpoint(
   {
     method: "get",
     path: "/users/kyc/submissions",
+    hasEffect: true,
     operationId: "listKycSubmissions",
     tag,
     summary: "List KYC submissions",

@@ -9,6 +9,7 @@ export const getUserAuditLogs = staffEndpoint(
   {
     method: "get",
     path: "/users/{id}/audit-logs",
+    hasEffect: true,
     operationId: "listUserAuditLogs",
     tag: "Staff: users",
     summary: "List a user's audit log",

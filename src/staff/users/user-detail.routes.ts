@@ -73,6 +73,7 @@ export const getUser = staffEndpoint(
   {
     method: "get",
     path: "/users/{id}",
+    hasEffect: true,
     operationId: "getUser",
     tag,
     summary: "Get a user",

@@ -48,8 +48,8 @@ const methodsByPath: [string, string[]][] = [
   ["/api/auth/login", ["POST"]],
   ["/api/auth/refresh", ["POST"]],
   ["/api/auth/logout", ["POST"]],
-  ["/api/auth/me", ["GET"]],
-  ["/api/auth/sessions", ["GET", "DELETE"]],
+  ["/api/auth/me", ["GET", "HEAD"]],
+  ["/api/auth/sessions", ["GET", "HEAD", "DELETE"]],
   ["/api/auth/sessions/0198c0de-0000-7000-8000-000000000000", ["DELETE"]],
   ["/api/health", ["GET", "HEAD"]],
   ["/api/openapi.json", ["GET", "HEAD"]],
@@ -405,12 +405,15 @@ describe("Paths and methods", () => {
     }
   });
 
-  test("HEAD of a page or file responds like GET without a body", async () => {
-    for (const path of ["/api/health", "/api/openapi.json", "/api/docs", "/.well-known/jwks.json"]) {
-      const [head, get] = [await call("HEAD", path), await call("GET", path)];
-      expect(head.status, path).toBe(get.status);
-      expect(head.headers.get("content-type")).toBe(get.headers.get("content-type"));
-      expect(head.body).toBe("");
+  test("HEAD responds like GET without a body", async () => {
+    const { access: token } = await signUp(newEmail(), { ip: newIp() });
+    for (const path of ["/api/auth/me", "/api/auth/sessions", "/api/health", "/api/openapi.json", "/api/docs"]) {
+      for (const options of [{ token }, {}]) {
+        const [head, get] = [await call("HEAD", path, options), await call("GET", path, options)];
+        expect(head.status, path).toBe(get.status);
+        expect(head.headers.get("content-type")).toBe(get.headers.get("content-type"));
+        expect(head.body).toBe("");
+      }
     }
   });
 
