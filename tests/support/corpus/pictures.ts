@@ -35,11 +35,15 @@ interface JpegParts {
   precision?: number;
   /** Fill bytes before each marker. */
   fill?: number;
+  hasQuantization?: boolean;
+  /** Whether its scans have compressed data. */
+  hasData?: boolean;
 }
 
 /** A JPEG of 32 × 32 pixels. */
 export function photo(parts: JpegParts = {}): Bytes {
   const { components = 1, isProgressive = false, restart = 0, precision = 8, fill = 0 } = parts;
+  const { hasQuantization = true, hasData = true } = parts;
   const ids = Array.from({ length: components }, (_, i) => i + 1);
   const counts = [1, ...new Array<number>(15).fill(0)];
   const frame = segment(parts.frame ?? (isProgressive ? 0xc2 : 0xc0), [
@@ -71,13 +75,13 @@ export function photo(parts: JpegParts = {}): Bytes {
   const segments = [
     ...(parts.first ?? [JFIF]),
     ...(parts.before ?? []),
-    segment(0xdb, [0, ...new Array<number>(64).fill(8)]),
+    ...(hasQuantization ? [segment(0xdb, [0, ...new Array<number>(64).fill(8)])] : []),
     frame,
     segment(0xc4, [0x00, ...counts, 7]),
     segment(0xc4, [0x10, ...counts, 0]),
     ...(restart ? [segment(0xdd, uint16(restart))] : []),
     ...(parts.between ?? []),
-    concat(scanHeader(ids, 0, isProgressive ? 0 : 63), data),
+    concat(scanHeader(ids, 0, isProgressive ? 0 : 63), hasData ? data : []),
     ...(isProgressive ? ids.map((id) => concat(scanHeader([id], 1, 63), noMore)) : []),
     new Uint8Array([0xff, 0xd9]),
   ];

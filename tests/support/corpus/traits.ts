@@ -1,6 +1,6 @@
 // One small file per trait of real-world files, and its expected outcome.
 
-import { ascii, type Bytes, chunk, concat, JFIF, riff, riffChunk, segment } from "../documents.ts";
+import { ascii, type Bytes, chunk, concat, JFIF, little, riff, riffChunk, segment } from "../documents.ts";
 import { pdfTraits } from "./pdf-traits.ts";
 import { drawing, exifSegment, extended, fileType, losslessChunk, photo, tiff } from "./pictures.ts";
 
@@ -123,6 +123,8 @@ const jpegs: readonly Trait[] = [
   ["jpeg-cut-off-in-its-scan", photo().slice(0, -8), DAMAGED],
   ["jpeg-without-its-end", photo().slice(0, -2), DAMAGED],
   ["jpeg-cut-off-in-a-header", photo().slice(0, 40), DAMAGED],
+  ["jpeg-whose-scan-is-empty", photo({ hasData: false }), DAMAGED],
+  ["jpeg-without-quantization-tables", photo({ hasQuantization: false }), DAMAGED],
   ["jpeg-of-twelve-bits", photo({ precision: 12, frame: 0xc1 }), NOT_SHOWN],
   ["jpeg-progressive-of-twelve-bits", photo({ precision: 12, isProgressive: true }), NOT_SHOWN],
   ["jpeg-of-sixteen-bits", photo({ precision: 16, frame: 0xc1 }), NOT_SHOWN],
@@ -132,7 +134,15 @@ const jpegs: readonly Trait[] = [
   ["jpeg-that-is-html", ascii("<!doctype html><img src=x onerror=alert(1)>"), UNKNOWN],
 ];
 
+/** The bytes with the bits of the one at `at` inverted; a negative `at` counts from the end. */
+function flipped(bytes: Bytes, at: number): Bytes {
+  const position = at < 0 ? bytes.length + at : at;
+  return bytes.map((byte, i) => (i === position ? byte ^ 0xff : byte));
+}
+
 const png = (kept: Bytes = drawing()): Verdict => ({ type: "image/png", kept });
+/** With these chunks in place of its pixels. */
+const pixelsOf = (...chunks: Bytes[]) => concat(drawing().slice(0, 33), ...chunks, chunk("IEND"));
 const exifChunk = (orientation: number) => chunk("eXIf", orientationAlone(orientation));
 
 const pngs: readonly Trait[] = [
@@ -196,13 +206,40 @@ const pngs: readonly Trait[] = [
   ["png-and-an-archive", drawing({ trailer: ascii(`PK\x03\x04${PLACE}`) }), png()],
   ["png-and-another-png", drawing({ trailer: drawing() }), png()],
   ["png-cut-off", drawing().slice(0, -1), DAMAGED],
-  ["png-without-pixels", concat(drawing().slice(0, 33), chunk("IEND")), DAMAGED],
+  ["png-without-pixels", pixelsOf(), DAMAGED],
   ["png-with-a-critical-chunk-that-nobody-knows", drawing({ before: [chunk("CgBI", [0, 0, 0, 0])] }), DAMAGED],
   ["png-of-an-unknown-depth", drawing({ depth: 3 }), DAMAGED],
+  ["png-with-a-wrong-checksum-of-its-header", flipped(drawing(), 32), DAMAGED],
+  ["png-with-a-wrong-checksum-of-its-pixels", flipped(drawing(), -13), DAMAGED],
+  ["png-with-a-wrong-checksum-of-its-end", flipped(drawing(), -1), DAMAGED],
+  ["png-with-a-wrong-pixel", flipped(drawing(), 60), DAMAGED],
+  ["png-with-a-wrong-checksum-of-a-text", drawing({ before: [flipped(chunk("tEXt", PLACE), -1)] }), DAMAGED],
+  ["png-whose-pixels-are-empty", pixelsOf(chunk("IDAT")), DAMAGED],
+  ["png-whose-pixels-are-no-zlib-stream", pixelsOf(chunk("IDAT", "not a stream of pixels")), DAMAGED],
+  ["png-whose-zlib-header-has-wrong-check-bits", pixelsOf(chunk("IDAT", [0x78, 0x02, 1, 0, 0])), DAMAGED],
+  ["png-whose-zlib-stream-has-a-dictionary", pixelsOf(chunk("IDAT", [0x78, 0x20, 1, 0, 0])), DAMAGED],
+  [
+    "png-whose-pixels-begin-with-empty-chunks",
+    drawing({ before: [chunk("IDAT"), chunk("IDAT")], split: 200 }),
+    png(drawing({ before: [chunk("IDAT"), chunk("IDAT")], split: 200 })),
+  ],
+  ["png-with-a-text-between-its-pixels", drawing({ after: [chunk("tEXt", PLACE), chunk("IDAT", "x")] }), DAMAGED],
+  ["png-without-its-palette", drawing({ colour: 3 }), DAMAGED],
+  ["png-whose-palette-is-empty", drawing({ colour: 3, before: [chunk("PLTE")] }), DAMAGED],
+  ["png-whose-palette-is-cut-off", drawing({ colour: 3, before: [chunk("PLTE", [1, 2, 3, 4])] }), DAMAGED],
+  ["png-whose-palette-follows-its-pixels", drawing({ colour: 3, after: [chunk("PLTE", [1, 2, 3])] }), DAMAGED],
+  [
+    "png-of-two-palettes",
+    drawing({ colour: 3, before: [chunk("PLTE", [1, 2, 3]), chunk("PLTE", [1, 2, 3])] }),
+    DAMAGED,
+  ],
 ];
 
 const webp = (kept: Bytes): Verdict => ({ type: "image/webp", kept });
 const plain = riff(losslessChunk());
+/** A lossy picture with eight bytes of data, of which this number belongs to the first partition. */
+const lossyOf = (first: number) =>
+  riff(riffChunk("VP8 ", [...little((first << 5) | 0x10, 3), 0x9d, 0x01, 0x2a, 1, 0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8]));
 const exifOf = (content: Uint8Array) => riffChunk("EXIF", content);
 
 const webps: readonly Trait[] = [
@@ -237,6 +274,9 @@ const webps: readonly Trait[] = [
   ["webp-and-html", concat(plain, "<html><script>alert(1)</script></html>"), webp(plain)],
   ["webp-that-moves", riff(extended(0x02), losslessChunk()), { refused: "animated_picture" }],
   ["webp-cut-off", plain.slice(0, -1), DAMAGED],
+  ["webp-lossless-without-data", riff(riffChunk("VP8L", losslessChunk().slice(8, 13))), DAMAGED],
+  ["webp-lossy-without-its-second-partition", lossyOf(8), DAMAGED],
+  ["webp-lossy-without-its-first-partition", lossyOf(0), DAMAGED],
   ["webp-of-two-pictures", riff(losslessChunk(), losslessChunk()), DAMAGED],
 ];
 

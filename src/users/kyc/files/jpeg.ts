@@ -23,8 +23,9 @@ const APP15 = 0xef;
 const COMMENT = 0xfe;
 /** Frame types that browsers display: baseline, extended, progressive. */
 const SHOWN_FRAMES = new Set([0xc0, 0xc1, 0xc2]);
+const DQT = 0xdb;
 /** Huffman tables, quantization tables, number of lines, restart interval. */
-const TABLES = new Set([0xc4, 0xdb, 0xdc, 0xdd]);
+const TABLES = new Set([0xc4, DQT, 0xdc, 0xdd]);
 /** Far more than any encoder writes; each scan costs the viewer a pass over the whole image. */
 const MAX_SCANS = 100;
 
@@ -49,6 +50,7 @@ export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   const view = viewOf(bytes);
   let hasExif = false;
   let hasJfif = false;
+  let hasQuantization = false;
   let frames = 0;
   let scans = 0;
   for (let at = findMarker(bytes, 2); at !== -1; ) {
@@ -71,12 +73,14 @@ export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
       const problem = findFrameProblem(bytes.subarray(at + 4, end));
       if (problem) return problem;
     } else if (marker === SOS) {
-      if (frames === 0) return broken;
+      if (frames === 0 || !hasQuantization) return broken;
       if (++scans > MAX_SCANS) return notShown;
       next = findScanEnd(bytes, end);
+      if (next === end) return broken;
     } else if (!isApplication(marker) && !TABLES.has(marker)) {
       return notShown;
     }
+    hasQuantization ||= marker === DQT;
     if (!isApplication(marker) || isNeeded(bytes, at, end)) kept.keep(at, next);
     else if (isJfif(bytes, at, end)) {
       if (!hasJfif) kept.add(withoutThumbnail(bytes, at));

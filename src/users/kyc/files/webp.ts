@@ -85,13 +85,15 @@ function findChunkProblem(type: number, content: Uint8Array): Refusal | undefine
     return findSizeProblem(1 + readUint24(view, 4), 1 + readUint24(view, 7));
   }
   if (type === VP8) {
-    // RFC 6386 section 9.1: a key frame, its first partition, start code and size.
+    // RFC 6386 section 9.1: a key frame, its first partition, start code and size. Another partition follows.
     if (content.length < 10 || latin1(content, 3, 3) !== "\x9d\x01\x2a") return broken;
     const tag = readUint24(view, 0);
-    if ((tag & 1) !== 0 || tag >> 5 > content.length - 10) return broken;
+    const firstPartition = tag >> 5;
+    if ((tag & 1) !== 0 || firstPartition === 0 || firstPartition >= content.length - 10) return broken;
     return findSizeProblem(view.getUint16(6, true) & 0x3fff, view.getUint16(8, true) & 0x3fff);
   }
-  if (content.length < 5 || content[0] !== 0x2f) return broken;
+  // RFC 9649 section 3.4: a signature, the size and a version; the pixels follow.
+  if (content.length <= 5 || content[0] !== 0x2f) return broken;
   const bits = view.getUint32(1, true);
   return findSizeProblem(1 + (bits & 0x3fff), 1 + ((bits >>> 14) & 0x3fff));
 }
