@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { asRefusal, Refusal, readAnswer } from "./refusal.ts";
 import type { SessionData } from "./routes.ts";
 
@@ -30,7 +30,8 @@ function become(next: State): void {
 /** The state, which renders the component again whenever it changes. */
 export function useSession(): State {
   const [, update] = useState({});
-  useEffect(() => {
+  // Not after the first paint, before which the state may change already.
+  useLayoutEffect(() => {
     const listen = () => update({});
     listeners.add(listen);
     return () => void listeners.delete(listen);

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 const BASE = "/console";
 
@@ -41,7 +41,7 @@ export function setSearch(search: string): void {
 /** The place, which renders the component again whenever it changes. */
 export function usePlace(): Place {
   const [place, update] = useState(here);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = () => update(here());
     listeners.add(listen);
     return () => void listeners.delete(listen);
