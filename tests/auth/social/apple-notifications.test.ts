@@ -32,6 +32,15 @@ async function signUpByApple(person = newPerson("apple")): Promise<{ person: Per
   return { person, user: { identifier: "", userId, access, refresh } };
 }
 
+/** Links the person's Apple account to the user. */
+const linkApple = async (user: SignedIn, person: Person) =>
+  documented("POST", "/api/auth/apple/link", {
+    json: await providers.nativeSignIn("apple", person),
+    token: user.access,
+    env: providers.env,
+    ip: newIp(),
+  });
+
 interface Sent {
   type?: string;
   at?: number;
@@ -112,13 +121,7 @@ describe("Apple's notification", () => {
     async (how) => {
       const person = newPerson("apple");
       const user = await signUp(newPhone(), { ip: newIp(), env: providers.env });
-      const link = async () =>
-        call("POST", "/api/auth/apple/link", {
-          json: await providers.nativeSignIn("apple", person),
-          token: user.access,
-          env: providers.env,
-          ip: newIp(),
-        });
+      const link = () => linkApple(user, person);
       expect((await link()).status).toBe(200);
       expect((await notify(person)).status).toBe(200);
       const before = await changesOf(user);
@@ -142,13 +145,7 @@ describe("Apple's notification", () => {
   test("that the consent was withdrawn is undone by linking the account again", async () => {
     const person = newPerson("apple");
     const user = await signUp(newPhone(), { ip: newIp(), env: providers.env });
-    const link = async () =>
-      documented("POST", "/api/auth/apple/link", {
-        json: await providers.nativeSignIn("apple", person),
-        token: user.access,
-        env: providers.env,
-        ip: newIp(),
-      });
+    const link = () => linkApple(user, person);
     expect((await link()).status).toBe(200);
     expect((await notify(person)).status).toBe(200);
     const [withdrawn] = await linkOf(user);
